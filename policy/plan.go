@@ -1,0 +1,172 @@
+package policy
+
+import "slices"
+
+// A Mechanism is how control leaves the normal path of a system call.
+type Mechanism uint8
+
+const (
+	// Auto is the vDSO function where the shim has one, and notification for
+	// every raw system call.
+	Auto Mechanism = iota
+	// VDSO replaces the vDSO function only; raw system calls stay the kernel's.
+	VDSO
+	// Notify sends every call, the vDSO's functions included, to the supervisor.
+	Notify
+)
+
+// A Kind is what a call meets.
+type Kind uint8
+
+const (
+	// Allow leaves the call to the kernel.
+	Allow Kind = iota
+	// Shim serves it by the image's own function, and by the Go twin of that
+	// function where it arrives as a raw system call.
+	Shim
+	// Go serves it by a handler in the supervisor, named by Action.Handler.
+	Go
+	// Return answers Action.Value.
+	Return
+	// Errno answers -Action.Errno.
+	Errno
+	// Stub makes the vDSO function perform the real system call.
+	Stub
+	// Deny refuses with EPERM, from every address.
+	Deny
+	// Kill kills the process (SECCOMP_RET_KILL_PROCESS).
+	Kill
+	// Audit lets the call through and logs it (SECCOMP_RET_LOG).
+	Audit
+)
+
+// An Action is an implementation and its parameter.
+type Action struct {
+	Kind    Kind
+	Handler string // Go
+	Value   int64  // Return
+	Errno   int    // Errno, 1 to 4095
+}
+
+// A Pos is a place in a policy file. Line and Column count from 1; a rule
+// built in Go has none.
+type Pos struct {
+	File         string
+	Line, Column int
+}
+
+// An Op compares an argument with a value, unsigned, in 64 bits.
+type Op uint8
+
+const (
+	Equal Op = iota
+	NotEqual
+	Less
+	LessEqual
+	Greater
+	GreaterEqual
+	// MaskEqual is (argument & Mask) == Value.
+	MaskEqual
+)
+
+// A Cond is a condition on one argument, 0 to 5.
+type Cond struct {
+	Arg   int
+	Op    Op
+	Mask  uint64 // MaskEqual
+	Value uint64
+}
+
+// Holds reports whether args satisfy c.
+func (c Cond) Holds(args *[6]uint64) bool {
+	a := args[c.Arg]
+	switch c.Op {
+	case Equal:
+		return a == c.Value
+	case NotEqual:
+		return a != c.Value
+	case Less:
+		return a < c.Value
+	case LessEqual:
+		return a <= c.Value
+	case Greater:
+		return a > c.Value
+	case GreaterEqual:
+		return a >= c.Value
+	case MaskEqual:
+		return a&c.Mask == c.Value
+	}
+	return false
+}
+
+// A Rule says what one system call meets when all of its conditions hold.
+type Rule struct {
+	Nr        int    // x86-64 system call number
+	Name      string // its name
+	Conds     []Cond // all must hold; none means always
+	Mechanism Mechanism
+	Action    Action
+	// InSupervisor means that a constant answer, or a refusal, is given by
+	// the supervisor and not by the filter, because the handoff itself needs
+	// the call.
+	InSupervisor bool
+	Pos          Pos
+}
+
+// A Plan is a checked policy: what every system call meets. It is immutable
+// once built and safe for concurrent use.
+type Plan struct {
+	// Rules are ordered by number; among the rules of one number the first
+	// whose conditions hold wins, and where none holds, Default applies.
+	Rules   []Rule
+	Default Action // Allow, Deny, Errno, Kill or Audit
+	// Strict refuses, with EACCES, an exec whose image can't be reflected.
+	Strict bool
+	// ForeignAllow lets 32-bit and x32 calls through although there are deny
+	// or kill rules; without such rules they are always let through.
+	ForeignAllow bool
+}
+
+// For returns the rules of number nr, in order.
+func (p *Plan) For(nr int) []Rule {
+	i, ok := slices.BinarySearchFunc(p.Rules, nr, func(r Rule, nr int) int { return r.Nr - nr })
+	if !ok {
+		return nil
+	}
+	j := i + 1
+	for j < len(p.Rules) && p.Rules[j].Nr == nr {
+		j++
+	}
+	return p.Rules[i:j]
+}
+
+// Match returns the rule that a call meets, or nil where Default applies.
+func (p *Plan) Match(nr int, args *[6]uint64) *Rule {
+	rules := p.For(nr)
+next:
+	for i := range rules {
+		for _, c := range rules[i].Conds {
+			if !c.Holds(args) {
+				continue next
+			}
+		}
+		return &rules[i]
+	}
+	return nil
+}
+
+// Refuses reports whether foreign-architecture and x32 calls are refused: a
+// call that is denied by number must not be reachable by another number.
+func (p *Plan) RefusesForeign() bool {
+	if p.ForeignAllow {
+		return false
+	}
+	if k := p.Default.Kind; k == Deny || k == Kill {
+		return true
+	}
+	return slices.ContainsFunc(p.Rules, func(r Rule) bool { return r.Action.Kind == Deny || r.Action.Kind == Kill })
+}
+
+// HandoffCalls are the calls that the supervisor performs inside a program at
+// each exec; no filter may take them away.
+var HandoffCalls = []string{"execve", "execveat", "mmap", "mprotect", "munmap", "prctl", "close", "seccomp"}
