@@ -33,13 +33,5 @@ type HandlerFunc func(c *Call) Result
 // Serve calls f.
 func (f HandlerFunc) Serve(c *Call) Result { return f(c) }
 
-// A Memory reads and writes a program's memory with the protection that the
-// program itself has: a read-only page can't be written.
-type Memory interface {
-	// Read fills p from addr and returns how many bytes it could read; fewer
-	// than len(p) come with unix.EFAULT. Other errors mean that the process
-	// can't be reached: unix.EPERM, unix.ESRCH.
-	Read(addr uint64, p []byte) (int, error)
-	// Write stores p at addr, likewise.
-	Write(addr uint64, p []byte) (int, error)
-}
+// leave is the answer of a handler that can't give the kernel's.
+var leave = Result{Continue: true}

@@ -1,0 +1,62 @@
+package reflect
+
+import "golang.org/x/sys/unix"
+
+// A builtin is a handler that comes with the package.
+type builtin struct {
+	name, doc string
+	serve     HandlerFunc
+}
+
+var builtins = [...]builtin{
+	{"clock_getres", "the kernel's resolution of a clock; CPU-time, alarm and dynamic clocks are left to the kernel", clockGetres},
+	{"clock_gettime", "the kernel's time; CPU-time, alarm and dynamic clocks are left to the kernel", clockGettime},
+	{"getcpu", "the processor and node of the calling thread", getcpu},
+	{"getrandom", "bytes from the supervisor's own generator; more than 64 KiB is left to the kernel", getrandom},
+	{"gettimeofday", "the kernel's time of day and time zone", gettimeofday},
+	{"time", "the kernel's time in seconds", timeSeconds},
+}
+
+// Builtin returns the handler of that name. It answers as the kernel does.
+func Builtin(name string) (Handler, bool) {
+	for i := range builtins {
+		if builtins[i].name == name {
+			return native(builtins[i].serve), true
+		}
+	}
+	return nil, false
+}
+
+// Builtins returns the names that Builtin knows, sorted.
+func Builtins() []string {
+	names := make([]string, len(builtins))
+	for i := range builtins {
+		names[i] = builtins[i].name
+	}
+	return names
+}
+
+// Doc returns one line about a builtin handler, or nothing.
+func Doc(name string) string {
+	for i := range builtins {
+		if builtins[i].name == name {
+			return builtins[i].doc
+		}
+	}
+	return ""
+}
+
+// x32Bit marks a call of the x32 ABI, whose structures are laid out otherwise
+// (__X32_SYSCALL_BIT).
+const x32Bit = 0x40000000
+
+// native leaves calls of other ABIs, and of threads that we can't name, to the
+// kernel.
+type native HandlerFunc
+
+func (f native) Serve(c *Call) Result {
+	if c.Arch != unix.AUDIT_ARCH_X86_64 || c.Nr&x32Bit != 0 {
+		return leave
+	}
+	return f(c)
+}

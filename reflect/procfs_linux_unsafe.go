@@ -1,0 +1,40 @@
+package reflect
+
+import (
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// appendTask appends the path of a file of a thread's directory; file ends with
+// a zero byte. /proc answers for a thread's number as for a process's.
+func appendTask(b []byte, tid int, file string) []byte {
+	b = append(b, "/proc/"...)
+	b = strconv.AppendInt(b, int64(tid), 10)
+	return append(b, file...)
+}
+
+// readlink reads the link at a zero-terminated path; it allocates nothing.
+func readlink(path, link []byte) int {
+	n, _, errno := unix.Syscall6(unix.SYS_READLINKAT, uintptr(0),
+		uintptr(unsafe.Pointer(&path[0])), uintptr(unsafe.Pointer(&link[0])), uintptr(len(link)), 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+// readFile reads the beginning of the file at a zero-terminated path.
+func readFile(path, b []byte) int {
+	fd, _, errno := unix.Syscall(unix.SYS_OPEN, uintptr(unsafe.Pointer(&path[0])), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if errno != 0 {
+		return 0
+	}
+	n, _, errno := unix.Syscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	unix.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
