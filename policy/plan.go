@@ -105,12 +105,18 @@ type Rule struct {
 	Name      string // its name
 	Conds     []Cond // all must hold; none means always
 	Mechanism Mechanism
-	Action    Action
+	// OwnMechanism means that the rule itself names its mechanism, which
+	// WithMechanism then leaves alone.
+	OwnMechanism bool
+	Action       Action
 	// InSupervisor means that a constant answer, or a refusal, is given by
 	// the supervisor and not by the filter, because the handoff itself needs
 	// the call.
 	InSupervisor bool
-	Pos          Pos
+	// Implicit means that no rule of the policy says this: it is the default,
+	// spelled out for a call that a filter can't apply it to.
+	Implicit bool
+	Pos      Pos
 }
 
 // A Plan is a checked policy: what every system call meets. It is immutable
@@ -118,13 +124,16 @@ type Rule struct {
 type Plan struct {
 	// Rules are ordered by number; among the rules of one number the first
 	// whose conditions hold wins, and where none holds, Default applies.
-	Rules   []Rule
-	Default Action // Allow, Deny, Errno, Kill or Audit
+	Rules      []Rule
+	Default    Action // Allow, Deny, Errno, Kill or Audit
+	DefaultPos Pos    // where the policy says so, if it does
 	// Strict refuses, with EACCES, an exec whose image can't be reflected.
 	Strict bool
 	// ForeignAllow lets 32-bit and x32 calls through although there are deny
 	// or kill rules; without such rules they are always let through.
 	ForeignAllow bool
+	// Warnings are about what the author may not have expected.
+	Warnings []Warning
 }
 
 // For returns the rules of number nr, in order.
@@ -155,7 +164,7 @@ next:
 	return nil
 }
 
-// Refuses reports whether foreign-architecture and x32 calls are refused: a
+// RefusesForeign reports whether foreign-architecture and x32 calls are refused: a
 // call that is denied by number must not be reachable by another number.
 func (p *Plan) RefusesForeign() bool {
 	if p.ForeignAllow {

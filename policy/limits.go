@@ -1,0 +1,164 @@
+package policy
+
+import "slices"
+
+// ExemptCalls are the calls that no default reaches and that nothing can
+// answer: a program that is refused one of them can't end, or goes on with the
+// wrong registers.
+var ExemptCalls = []string{"exit", "exit_group", "rt_sigreturn", "restart_syscall"}
+
+// limits say what can't be done to a call, and why. They are forced by the
+// kernel or by the handoff, not by taste.
+var limits = [...]struct {
+	calls []string
+	kinds []Kind
+	why   string
+}{
+	{
+		[]string{"exit", "exit_group"},
+		[]Kind{Go, Return, Errno, Deny, Kill},
+		"the caller is ending and takes no answer: C libraries repeat the call for ever, and a launch that fails ends by it",
+	},
+	{
+		[]string{"rt_sigreturn"},
+		[]Kind{Go, Return, Errno, Deny},
+		"it restores the registers that a signal saved, so an answer would land in the interrupted code",
+	},
+	{
+		[]string{"restart_syscall"},
+		[]Kind{Go, Return, Errno, Deny},
+		"the kernel makes it, after a stop, to go on sleeping in a call that it had already let through",
+	},
+	{
+		[]string{"clone", "clone3", "fork", "vfork"},
+		[]Kind{Go},
+		"only the kernel can make a child of the caller",
+	},
+	{
+		[]string{"clone", "clone3", "fork", "vfork"},
+		[]Kind{Return},
+		"0 would tell the caller that it is the child, any other value that a child exists",
+	},
+	{
+		[]string{"execve", "execveat"},
+		[]Kind{Go},
+		"every exec is the supervisor's own: there it hands the program over to the shim",
+	},
+	{
+		[]string{"execve", "execveat"},
+		[]Kind{Audit},
+		"every exec is notified, and the kernel logs no call that is",
+	},
+	{
+		HandoffCalls,
+		[]Kind{Kill},
+		"the supervisor makes this call inside the program at each exec, and a filter that kills knows no exception",
+	},
+}
+
+// impossible returns why a call can't meet k, or "".
+func impossible(nr int, k Kind) string {
+	name, ok := Name(nr)
+	if !ok {
+		return ""
+	}
+	for i := range limits {
+		if slices.Contains(limits[i].calls, name) && slices.Contains(limits[i].kinds, k) {
+			return limits[i].why
+		}
+	}
+	return ""
+}
+
+func isHandoff(nr int) bool {
+	name, ok := Name(nr)
+	return ok && slices.Contains(HandoffCalls, name)
+}
+
+// checkAction checks what is true of an action whatever the call.
+func checkAction(a Action) *Error {
+	switch a.Kind {
+	case Go:
+		if a.Handler == "" {
+			return failf("go needs the name of a handler").hint("for example {go: getrandom}")
+		}
+		if len(a.Handler) > 64 {
+			return failf("the name of a handler has at most 64 letters")
+		}
+		for _, r := range a.Handler {
+			if r <= ' ' || r > '~' {
+				return failf("the name of a handler holds letters, digits and signs, not %q", r)
+			}
+		}
+	case Errno:
+		if a.Errno < 1 || a.Errno > maxErrno {
+			return failf("errno %d is out of range", a.Errno).hint("allowed: a name such as EPERM, or 1 to %d", maxErrno)
+		}
+	case Allow, Shim, Return, Stub, Deny, Kill, Audit:
+	default:
+		return failf("unknown action %d", a.Kind).wrap(ErrUnknown)
+	}
+	return nil
+}
+
+// checkDefault checks the answer for calls that no rule names.
+func checkDefault(a Action) *Error {
+	switch a.Kind {
+	case Allow, Deny, Errno, Kill, Audit:
+		return checkAction(a)
+	case Return:
+		return failf("the default can't be %v: calls that nobody has thought of would seem to succeed", a.Kind).hint("allowed: %s", defaultAllowed)
+	}
+	return failf("the default can't be %v", a.Kind).hint("allowed: %s", defaultAllowed)
+}
+
+const defaultAllowed = "allow, deny, kill, audit, {errno: NAME}"
+
+// checkMechanism checks an action against the mechanism that its rule names,
+// whatever the call.
+func checkMechanism(m Mechanism, a Action, conds []Cond) *Error {
+	switch m {
+	case Auto:
+	case VDSO:
+		if a.Kind != Shim && a.Kind != Stub {
+			return failf("mechanism vdso can't serve %v", a).
+				hint("vdso replaces vDSO functions only: do shim or stub; for %v use auto or leave the mechanism out", a.Kind)
+		}
+		if len(conds) > 0 {
+			return failf("mechanism vdso can't test arguments").
+				hint("conditions are the filter's, and a vDSO function is called without one: use notify or auto")
+		}
+	case Notify:
+		switch a.Kind {
+		case Allow, Deny, Kill, Audit:
+			return failf("mechanism notify has no meaning for %v", a).hint("the kernel or the filter does it alone: leave the mechanism out")
+		case Stub:
+			return failf("mechanism notify has no meaning for stub").hint("stub makes the real call and leaves it to the kernel; to have it served, do shim by notify")
+		}
+	default:
+		return failf("unknown mechanism %d", m).wrap(ErrUnknown)
+	}
+	if a.Kind == Stub && len(conds) > 0 {
+		return failf("stub can't test arguments").hint("a vDSO function is a stub for all of its calls or for none")
+	}
+	return nil
+}
+
+// checkCall checks an action for one call.
+func checkCall(nr int, a Action) *Error {
+	if nr < 0 || nr >= x32Bit {
+		return badNumber(label(nr))
+	}
+	if (a.Kind == Shim || a.Kind == Stub) && !inVDSO(nr) {
+		e := failf("%s can't be served by %v: it has no vDSO function", label(nr), a.Kind)
+		return e.hint("%v serves the calls of \"@vdso\": clock_getres, clock_gettime, getcpu, getrandom, gettimeofday, time; others by go, return or errno", a.Kind)
+	}
+	if why := impossible(nr, a.Kind); why != "" {
+		e := failf("%s can't be met with %v: %s", label(nr), a.Kind, why)
+		if isHandoff(nr) && a.Kind == Kill {
+			return e.hint("deny refuses it with EPERM instead; a set can leave calls out: except: \"@handoff\"")
+		}
+		return e
+	}
+	return nil
+}

@@ -1,0 +1,3 @@
+package policy
+
+func warnings(p *Plan) []Warning { return nil }

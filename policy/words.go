@@ -1,0 +1,72 @@
+package policy
+
+import "fmt"
+
+var mechanismWords = [...]string{Auto: "auto", VDSO: "vdso", Notify: "notify"}
+
+// String returns the word that a policy uses for m.
+func (m Mechanism) String() string {
+	if int(m) < len(mechanismWords) {
+		return mechanismWords[m]
+	}
+	return fmt.Sprintf("mechanism(%d)", uint8(m))
+}
+
+var kindWords = [...]string{
+	Allow: "allow", Shim: "shim", Go: "go", Return: "return", Errno: "errno",
+	Stub: "stub", Deny: "deny", Kill: "kill", Audit: "audit",
+}
+
+// String returns the word that a policy uses for k.
+func (k Kind) String() string {
+	if int(k) < len(kindWords) {
+		return kindWords[k]
+	}
+	return fmt.Sprintf("kind(%d)", uint8(k))
+}
+
+// String returns a as a policy writes it, such as "shim" or "errno ENOSYS".
+func (a Action) String() string {
+	switch a.Kind {
+	case Go:
+		return "go " + a.Handler
+	case Return:
+		return fmt.Sprintf("return %d", a.Value)
+	case Errno:
+		return "errno " + errnoLabel(a.Errno)
+	}
+	return a.Kind.String()
+}
+
+var opWords = [...]string{Equal: "==", NotEqual: "!=", Less: "<", LessEqual: "<=", Greater: ">", GreaterEqual: ">="}
+
+// String returns c as a policy writes it, such as "arg2 & 0x4 == 0x4".
+func (c Cond) String() string {
+	if c.Op == MaskEqual {
+		return fmt.Sprintf("arg%d & %#x == %#x", c.Arg, c.Mask, c.Value)
+	}
+	if int(c.Op) >= len(opWords) {
+		return fmt.Sprintf("arg%d op(%d) %d", c.Arg, uint8(c.Op), c.Value)
+	}
+	return fmt.Sprintf("arg%d %s %s", c.Arg, opWords[c.Op], number(c.Value))
+}
+
+// number prints small values in decimal and large ones, which are addresses,
+// flags or negative, in hexadecimal.
+func number(v uint64) string {
+	if v < 4096 {
+		return fmt.Sprintf("%d", v)
+	}
+	return fmt.Sprintf("%#x", v)
+}
+
+// String returns the place as file:line:column, leaving out what is not known.
+func (p Pos) String() string {
+	switch {
+	case p.Line == 0:
+		return p.File
+	case p.Column == 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
