@@ -1,0 +1,196 @@
+package bpf
+
+import (
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/policy"
+)
+
+// An answer is what a filter returns for a call: one value away from the gate,
+// and one at the gate. Where both are equal the instruction pointer is not
+// tested.
+type answer struct {
+	away, gate uint32
+}
+
+func always(ret uint32) answer { return answer{ret, ret} }
+func exempt(ret uint32) answer { return answer{ret, unix.SECCOMP_RET_ALLOW} }
+
+var allowed = always(unix.SECCOMP_RET_ALLOW)
+
+// maxErrno is the kernel's MAX_ERRNO: seccomp cuts the data of RET_ERRNO there.
+const maxErrno = 4095
+
+func errnoRet(errno int64) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(errno) }
+
+// A clause answers the calls that satisfy all of conds. The last clause of a
+// body has none.
+type clause struct {
+	conds []policy.Cond
+	answer
+}
+
+// A body is all that one filter says about a number: the first clause that
+// holds gives the answer.
+type body []clause
+
+func (b body) equal(o body) bool {
+	return slices.EqualFunc(b, o, func(x, y clause) bool {
+		return x.answer == y.answer && slices.Equal(x.conds, y.conds)
+	})
+}
+
+// always reports whether every call of the number gets answer a.
+func (b body) always(a answer) bool { return len(b) == 1 && b[0].answer == a }
+
+// A kind is one of the two filters.
+type kind uint8
+
+const (
+	mainFilter kind = iota
+	denyFilter
+)
+
+// isExec reports whether nr starts a new image: the supervisor hears of each,
+// and the last step of a handoff asks for a trace stop by the same number.
+func isExec(nr int) bool { return slices.Contains(execNumbers[:], nr) }
+
+// isHandoff reports whether nr is one of policy.HandoffCalls. A constant would
+// be answered to the handoff's own calls too, so the supervisor answers
+// instead, who can tell them from the program's.
+func isHandoff(nr int) bool {
+	switch nr {
+	case unix.SYS_EXECVE, unix.SYS_EXECVEAT, unix.SYS_MMAP, unix.SYS_MPROTECT,
+		unix.SYS_MUNMAP, unix.SYS_PRCTL, unix.SYS_CLOSE, unix.SYS_SECCOMP:
+		return true
+	}
+	return false
+}
+
+// execNumbers are the numbers that start a new image, ascending.
+var execNumbers = [...]int{unix.SYS_EXECVE, unix.SYS_EXECVEAT}
+
+// exemptNumbers are the calls that a default other than allow does not reach:
+// those of the handoff, and those without which a process can neither end nor
+// return from a signal, nor finish an interrupted sleep. Ascending.
+var exemptNumbers = [...]int{
+	unix.SYS_CLOSE, unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_MUNMAP, unix.SYS_RT_SIGRETURN,
+	unix.SYS_EXECVE, unix.SYS_EXIT, unix.SYS_PRCTL, unix.SYS_RESTART_SYSCALL, unix.SYS_EXIT_GROUP,
+	unix.SYS_SECCOMP, unix.SYS_EXECVEAT,
+}
+
+// action returns the answer of filter k to a call that meets act.
+func (k kind) action(nr int, act policy.Action, mech policy.Mechanism, inSupervisor bool) (answer, error) {
+	inSupervisor = inSupervisor || isHandoff(nr)
+	notify := exempt(unix.SECCOMP_RET_USER_NOTIF)
+	if k == denyFilter {
+		switch {
+		case act.Kind == policy.Deny && !inSupervisor:
+			return always(errnoRet(int64(unix.EPERM))), nil
+		case act.Kind == policy.Kill:
+			return always(unix.SECCOMP_RET_KILL_PROCESS), nil
+		}
+		return allowed, nil
+	}
+	switch act.Kind {
+	case policy.Allow, policy.Stub:
+		return allowed, nil
+	case policy.Shim:
+		if mech == policy.VDSO {
+			return allowed, nil // raw system calls stay the kernel's
+		}
+		return notify, nil
+	case policy.Go:
+		return notify, nil
+	case policy.Return:
+		// RET_ERRNO answers -data, and 0 as a success.
+		if act.Value <= 0 && act.Value >= -maxErrno && !inSupervisor {
+			return exempt(errnoRet(-act.Value)), nil
+		}
+		return notify, nil
+	case policy.Errno:
+		if act.Errno < 1 || act.Errno > maxErrno {
+			return answer{}, fmt.Errorf("errno %d is not between 1 and %d", act.Errno, maxErrno)
+		}
+		if inSupervisor {
+			return notify, nil
+		}
+		return exempt(errnoRet(int64(act.Errno))), nil
+	case policy.Deny:
+		if inSupervisor {
+			return always(unix.SECCOMP_RET_USER_NOTIF), nil
+		}
+		return allowed, nil
+	case policy.Kill:
+		if inSupervisor {
+			return answer{}, fmt.Errorf("the handoff needs this call, so it can't kill")
+		}
+		return allowed, nil
+	case policy.Audit:
+		return always(unix.SECCOMP_RET_LOG), nil
+	}
+	return answer{}, fmt.Errorf("unknown action %d", act.Kind)
+}
+
+// byDefault returns the answer of filter k to calls that meet no rule.
+func (k kind) byDefault(p *policy.Plan) (answer, error) {
+	switch p.Default.Kind {
+	case policy.Allow, policy.Deny, policy.Errno, policy.Kill, policy.Audit:
+		return k.action(-1, p.Default, policy.Auto, false)
+	}
+	return answer{}, fmt.Errorf("bpf: default action %v can't be given by a filter", p.Default)
+}
+
+// body returns what filter k says about number nr, whose rules are given.
+func (k kind) body(nr int, rules []policy.Rule, byDefault answer) (body, error) {
+	if isExec(nr) {
+		// Without a tracer RET_TRACE answers ENOSYS: nothing is executed
+		// through the gate but at the end of a handoff.
+		if k == mainFilter {
+			byDefault = answer{unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_TRACE}
+		} else {
+			byDefault = allowed
+		}
+	} else if slices.Contains(exemptNumbers[:], nr) {
+		byDefault = allowed
+	}
+	var b body
+	last := byDefault
+	for i := range rules {
+		r := &rules[i]
+		a, err := k.action(nr, r.Action, r.Mechanism, r.InSupervisor)
+		if err != nil {
+			return nil, ruleError(r, err)
+		}
+		if isExec(nr) {
+			continue // checked, and left to the supervisor
+		}
+		conds, possible, err := simplify(r.Conds)
+		if err != nil {
+			return nil, ruleError(r, err)
+		}
+		if !possible {
+			continue
+		}
+		if len(conds) == 0 {
+			last = a
+			break
+		}
+		b = append(b, clause{conds, a})
+	}
+	for len(b) > 0 && b[len(b)-1].answer == last {
+		b = b[:len(b)-1]
+	}
+	return append(b, clause{nil, last}), nil
+}
+
+func ruleError(r *policy.Rule, err error) error {
+	name := r.Name
+	if name == "" {
+		name = fmt.Sprint(r.Nr)
+	}
+	return fmt.Errorf("bpf: %s: %s: %w", name, r.Action, err)
+}

@@ -1,0 +1,179 @@
+package bpf
+
+import (
+	"slices"
+
+	netbpf "golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// Offsets in struct seccomp_data, little endian (linux/seccomp.h).
+const (
+	offNr   = 0
+	offArch = 4
+	offIP   = 8
+	offArgs = 16
+	dataLen = 64
+)
+
+// Opcodes that filters use (linux/bpf_common.h).
+const (
+	opLoad = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+	opJump = unix.BPF_JMP | unix.BPF_JA
+	opEq   = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+	opGe   = unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K
+	opGt   = unix.BPF_JMP | unix.BPF_JGT | unix.BPF_K
+	opSet  = unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K
+	opAnd  = unix.BPF_ALU | unix.BPF_AND | unix.BPF_K
+	opRet  = unix.BPF_RET | unix.BPF_K
+)
+
+// A label is an instruction that has been emitted, as an index into
+// assembler.at.
+type label int
+
+// An assembler builds a program from its end to its start. Jumps of classic
+// BPF only go forward, so each jump's target is there when the jump is
+// emitted, and its distance is known: a target too far away gets a copy or a
+// stepping stone in front of the program, which later jumps use too.
+type assembler struct {
+	rev     []netbpf.RawInstruction // last instruction first
+	at      []int                   // label → number of instructions from it to the end
+	returns []returnLabel
+	answers []answerLabel
+}
+
+type returnLabel struct {
+	value uint32
+	label label
+}
+
+type answerLabel struct {
+	answer
+	label label
+}
+
+func (a *assembler) emit(op uint16, k uint32) {
+	a.rev = append(a.rev, netbpf.RawInstruction{Op: op, K: k})
+}
+
+// here returns a label for the instruction emitted last.
+func (a *assembler) here() label {
+	a.at = append(a.at, len(a.rev))
+	return label(len(a.at) - 1)
+}
+
+// skip is how many instructions the next one emitted must skip to reach l.
+func (a *assembler) skip(l label) int { return len(a.rev) - a.at[l] }
+
+// reach brings l within max instructions of the next one emitted.
+func (a *assembler) reach(l label, max int) {
+	if a.skip(l) <= max {
+		return
+	}
+	stone := a.rev[a.at[l]-1]
+	if stone.Op != opRet {
+		stone = netbpf.RawInstruction{Op: opJump, K: uint32(a.skip(l))}
+	}
+	a.rev = append(a.rev, stone)
+	a.at[l] = len(a.rev)
+}
+
+// branch emits a conditional jump.
+func (a *assembler) branch(op uint16, k uint32, yes, no label) label {
+	if yes == no {
+		return yes
+	}
+	a.reach(yes, maxSkip-1) // the stone for no may come between
+	a.reach(no, maxSkip)
+	a.rev = append(a.rev, netbpf.RawInstruction{
+		Op: op, K: k, Jt: uint8(a.skip(yes)), Jf: uint8(a.skip(no)),
+	})
+	return a.here()
+}
+
+// goTo makes what is emitted next run on at l.
+func (a *assembler) goTo(l label) { a.reach(l, 0) }
+
+// load emits the load of a word, after which the program runs on at next.
+func (a *assembler) load(off uint32, next label) label {
+	a.goTo(next)
+	a.emit(opLoad, off)
+	return a.here()
+}
+
+// ret returns the label of an instruction that returns value.
+func (a *assembler) ret(value uint32) label {
+	for _, r := range a.returns {
+		if r.value == value {
+			return r.label
+		}
+	}
+	a.emit(opRet, value)
+	l := a.here()
+	a.returns = append(a.returns, returnLabel{value, l})
+	return l
+}
+
+// answer returns the label of code that gives ans. Calls from the gate are
+// seen at the address after its instruction. The low half is tested first:
+// hardly any other site shares it.
+func (a *assembler) answer(ans answer, gate uint64) label {
+	if ans.away == ans.gate || gate == 0 {
+		return a.ret(ans.away)
+	}
+	for _, x := range a.answers {
+		if x.answer == ans {
+			return x.label
+		}
+	}
+	ip := gate + syscallLen
+	through, away := a.ret(ans.gate), a.ret(ans.away)
+	high := a.load(offIP+4, a.branch(opEq, uint32(ip>>32), through, away))
+	l := a.load(offIP, a.branch(opEq, uint32(ip), high, away))
+	a.answers = append(a.answers, answerLabel{ans, l})
+	return l
+}
+
+// body returns the label of code that decides b.
+func (a *assembler) body(b body, gate uint64) (label, error) {
+	next := a.answer(b[len(b)-1].answer, gate)
+	for i := len(b) - 2; i >= 0; i-- {
+		// All answers first: code for them must not come in between.
+		a.answer(b[i].answer, gate)
+	}
+	for i := len(b) - 2; i >= 0; i-- {
+		yes := a.answer(b[i].answer, gate)
+		pieces := chunks(b[i].conds)
+		for j := len(pieces) - 1; j >= 0; j-- {
+			code, err := test(pieces[j])
+			if err != nil {
+				return 0, err
+			}
+			// code; jump to yes; jump to next
+			a.goTo(next)
+			fail := a.here()
+			a.emit(opJump, uint32(a.skip(yes)))
+			a.shorten()
+			slices.Reverse(code)
+			a.rev = append(a.rev, code...)
+			yes, next = a.here(), fail
+		}
+		next = yes
+	}
+	return next, nil
+}
+
+// shorten replaces a jump to a return by that return.
+func (a *assembler) shorten() {
+	j := &a.rev[len(a.rev)-1]
+	if target := a.rev[len(a.rev)-2-int(j.K)]; target.Op == opRet {
+		*j = target
+	}
+}
+
+// program returns what was emitted, first instruction first.
+func (a *assembler) program() []netbpf.RawInstruction {
+	slices.Reverse(a.rev)
+	return a.rev
+}

@@ -1,0 +1,105 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+
+	netbpf "golang.org/x/net/bpf"
+
+	"github.com/sysreflect/sysreflect/policy"
+)
+
+// MaxInstructions is how long a filter may be (BPF_MAXINSNS, linux/bpf_common.h).
+const MaxInstructions = 4096
+
+// ErrTooLong is wrapped by the error for a plan whose filter exceeds MaxInstructions.
+var ErrTooLong = errors.New("filter is too long for the kernel")
+
+// syscallLen is the length of the system call instruction: seccomp_data holds
+// the address after it.
+const syscallLen = 2
+
+// A Program is what a run installs.
+type Program struct {
+	// Main serves, answers and notifies; it is installed with the listener.
+	Main []netbpf.RawInstruction
+	// Deny refuses and kills, from every address; it is nil where the plan
+	// does neither. It is installed after Main.
+	Deny []netbpf.RawInstruction
+	// Gate is the address of the gate's system call instruction, 0 for none.
+	Gate uint64
+}
+
+// Compile returns the filters of p for programs whose gate stands at address
+// gate. Where gate is 0, no address is exempt.
+func Compile(p *policy.Plan, gate uint64) (*Program, error) {
+	if err := check(p); err != nil {
+		return nil, err
+	}
+	out := &Program{Gate: gate}
+	var err error
+	if out.Main, err = mainFilter.compile(p, gate); err != nil {
+		return nil, err
+	}
+	if denies(p) {
+		if out.Deny, err = denyFilter.compile(p, gate); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// check refuses plans that package policy would not have built, so that their
+// rules are found by the kernel as Plan.Match finds them.
+func check(p *policy.Plan) error {
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if r.Nr < 0 || r.Nr >= x32Bit {
+			return fmt.Errorf("bpf: %d is not a system call number", r.Nr)
+		}
+		if i > 0 && r.Nr < p.Rules[i-1].Nr {
+			return fmt.Errorf("bpf: rules of a plan must be ordered by number: %d stands after %d", r.Nr, p.Rules[i-1].Nr)
+		}
+	}
+	return nil
+}
+
+// denies reports whether p has anything for the deny filter to do.
+func denies(p *policy.Plan) bool {
+	if k := p.Default.Kind; k == policy.Deny || k == policy.Kill {
+		return true
+	}
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		switch r.Action.Kind {
+		case policy.Kill:
+			return true
+		case policy.Deny:
+			if !r.InSupervisor && !isHandoff(r.Nr) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (k kind) compile(p *policy.Plan, gate uint64) ([]netbpf.RawInstruction, error) {
+	var a assembler
+	spans, err := a.spans(k, p, gate)
+	if err != nil {
+		return nil, err
+	}
+	a.dispatch(spans)
+	if n := len(a.rev); n > MaxInstructions {
+		return nil, fmt.Errorf("bpf: the %s filter takes %d instructions, and a filter has at most %d: %w", k, n, MaxInstructions, ErrTooLong)
+	}
+	return a.program(), nil
+}
+
+// String returns the name of the filter.
+func (k kind) String() string {
+	if k == denyFilter {
+		return "deny"
+	}
+	return "main"
+}
