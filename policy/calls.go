@@ -7,8 +7,15 @@ import (
 	"strings"
 )
 
-// x32Bit marks a number of the x32 ABI (__X32_SYSCALL_BIT, asm/unistd.h).
-const x32Bit = 0x40000000
+const (
+	// MaxNumber is the highest number that a policy may name. Kernels have
+	// fewer than 512 calls; the rest is room for those that are newer than the
+	// table, and keeps tables by number small.
+	MaxNumber = 1023
+
+	// x32Bit marks a number of the x32 ABI (__X32_SYSCALL_BIT, asm/unistd.h).
+	x32Bit = 0x40000000
+)
 
 // Number returns the x86-64 number of a system call by its name.
 func Number(name string) (int, bool) {
@@ -70,8 +77,8 @@ func calls(word string) ([]int, *Error) {
 		}
 		return set.Numbers(), nil
 	case word != "" && word[0] >= '0' && word[0] <= '9':
-		nr, err := strconv.ParseInt(word, 0, 64)
-		if err != nil || nr < 0 || nr >= x32Bit {
+		nr, ok := parseUint(word)
+		if !ok || nr > MaxNumber {
 			return nil, badNumber(word)
 		}
 		return []int{int(nr)}, nil

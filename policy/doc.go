@@ -21,3 +21,4 @@
 package policy
 
 //go:generate go run gen_calls.go
+//go:generate go run gen_constants.go

@@ -146,9 +146,6 @@ func checkMechanism(m Mechanism, a Action, conds []Cond) *Error {
 
 // checkCall checks an action for one call.
 func checkCall(nr int, a Action) *Error {
-	if nr < 0 || nr >= x32Bit {
-		return badNumber(label(nr))
-	}
 	if (a.Kind == Shim || a.Kind == Stub) && !inVDSO(nr) {
 		e := failf("%s can't be served by %v: it has no vDSO function", label(nr), a.Kind)
 		return e.hint("%v serves the calls of \"@vdso\": clock_getres, clock_gettime, getcpu, getrandom, gettimeofday, time; others by go, return or errno", a.Kind)

@@ -1,38 +1,118 @@
 package policy
 
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+)
+
 // Load reads sources and lays them over each other, as Merge does. A source
 // with a slash is a file's path, any other is the name of a preset; no source
-// at all means the preset default.
+// at all means the preset default. The error is an Errors, with what is wrong
+// in all of the sources.
 func Load(sources ...string) (*Plan, error) {
-	if len(sources) == 0 || len(sources) == 1 && sources[0] == "default" {
+	if len(sources) == 0 || len(sources) == 1 && sources[0] == defaultPreset {
 		p := defaultPlan
 		return &p, nil
 	}
 	policies := make([]*Policy, len(sources))
+	var errs Errors
 	for i, s := range sources {
 		p, err := Open(s)
 		if err != nil {
-			return nil, err
+			var es Errors
+			if !errors.As(err, &es) {
+				return nil, err
+			}
+			errs = append(errs, es...)
 		}
 		policies[i] = p
+	}
+	if err := errs.err(); err != nil {
+		return nil, err
 	}
 	return Merge(policies...)
 }
 
-// defaultPlan is what presets/default.yaml comes to, as a test proves. Every
-// run without a policy begins with it, so it is static data.
-var defaultPlan = Plan{Rules: []Rule{
-	{Nr: 96, Name: "gettimeofday", Action: Action{Kind: Shim}, Pos: defaultPos},
-	{Nr: 201, Name: "time", Action: Action{Kind: Shim}, Pos: defaultPos},
-	{Nr: 228, Name: "clock_gettime", Action: Action{Kind: Shim}, Pos: defaultPos},
-	{Nr: 229, Name: "clock_getres", Action: Action{Kind: Shim}, Pos: defaultPos},
-	{Nr: 309, Name: "getcpu", Action: Action{Kind: Shim}, Pos: defaultPos},
-	{Nr: 318, Name: "getrandom", Action: Action{Kind: Shim}, Pos: defaultPos},
-}}
-
-var defaultPos = Pos{File: "preset default", Line: 7, Column: 5}
-
-// Open reads one source.
+// Open reads one source, a preset's name or a file's path.
 func Open(source string) (*Policy, error) {
-	return nil, failf("unknown preset %q", source).wrap(ErrUnknown)
+	text, name, err := Source(source)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(name, text)
+}
+
+// Source returns the text of a source and the name that positions in it have.
+func Source(source string) (text []byte, name string, err error) {
+	if !strings.Contains(source, "/") {
+		p, e := lookupPreset(source)
+		if e != nil {
+			return nil, "", Errors{e}
+		}
+		return []byte(p.Source), "preset " + source, nil
+	}
+	text, err = readFile(source)
+	if err != nil {
+		e := failf("%s: %v", source, reason(err)).wrap(err)
+		if errors.Is(err, fs.ErrNotExist) {
+			_ = e.hint("a policy is a file's path, with a slash, or a preset: %s", strings.Join(presetNames(), ", "))
+		}
+		return nil, "", Errors{e}
+	}
+	return text, source, nil
+}
+
+// readFile reads a little more than a policy may have, so that Parse sees that
+// it is too large, and no more: the path may name a device or a pipe.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, MaxSize+1))
+}
+
+// reason is an error without the path and the name of the call.
+func reason(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// Report writes all that is wrong with a policy, with excerpts and hints, as
+// an editor's or a compiler's user expects it. Other errors take one line.
+func Report(w io.Writer, err error) error {
+	var es Errors
+	var one *Error
+	switch {
+	case errors.As(err, &es):
+	case errors.As(err, &one):
+		es = Errors{one}
+	default:
+		_, err := fmt.Fprintln(w, err)
+		return err
+	}
+	for _, e := range es {
+		if _, err := fmt.Fprintln(w, e); err != nil {
+			return err
+		}
+		if x := e.Excerpt(); x != "" {
+			if _, err := fmt.Fprintln(w, x); err != nil {
+				return err
+			}
+		}
+		if e.Hint != "" {
+			if _, err := fmt.Fprintf(w, "  hint: %s\n", e.Hint); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

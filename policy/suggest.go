@@ -75,7 +75,7 @@ func unknownCall(word string) *Error {
 	if _, ok := LookupSet("@" + word); ok {
 		return e.hint("the set is called \"@%s\", in quotes", word)
 	}
-	if why, ok := otherCalls[word]; ok {
+	if why := otherNames(word); why != "" {
 		return e.hint("%s", why)
 	}
 	names := make([]string, len(callsByName))
@@ -104,9 +104,47 @@ func unknownSet(word string) *Error {
 }
 
 func badNumber(word string) *Error {
-	return failf("%q is no x86-64 system call number", word).hint("a number from 0 to %#x; x32 numbers are foreign calls, see the key foreign", x32Bit-1)
+	e := failf("%q is no x86-64 system call number", word)
+	if v, ok := parseUint(word); ok && v&x32Bit != 0 && v < 2*x32Bit {
+		return e.hint("x32 calls are foreign: no rule is for them, see the key foreign")
+	}
+	return e.hint("numbers are decimal, or hexadecimal with 0x, up to %d", MaxNumber)
 }
 
-// otherCalls are names that people know from C, from other architectures or
-// from older kernels, and what x86-64 calls the same thing.
-var otherCalls = map[string]string{}
+// otherNames says what x86-64 calls something that people know from C or from
+// another architecture.
+func otherNames(word string) string {
+	switch word {
+	case "exec", "execv", "execvp", "execl", "execvpe", "fexecve":
+		return "the calls are execve and execveat"
+	case "send", "recv":
+		return "x86-64 has " + word + "to and " + word + "msg; " + word + " is a function of the C library"
+	case "waitpid", "wait":
+		return "x86-64 has wait4 and waitid"
+	case "stat64", "lstat64", "fstat64", "fstatat", "fstatat64":
+		return "x86-64 has stat, lstat, fstat, newfstatat and statx"
+	case "mmap2", "_llseek", "fcntl64", "ftruncate64", "truncate64", "sendfile64", "statfs64", "fstatfs64":
+		return "x86-64 has " + strings.TrimPrefix(strings.TrimSuffix(strings.TrimSuffix(word, "64"), "2"), "_l")
+	case "umount":
+		return "x86-64 has umount2"
+	case "sigaction", "sigprocmask", "sigreturn", "sigsuspend", "sigpending":
+		return "x86-64 has rt_" + word
+	case "pread", "pwrite":
+		return "x86-64 has " + word + "64"
+	case "socketcall", "ipc":
+		return "x86-64 has a call for each of its functions"
+	case "clock_gettime64", "clock_getres_time64", "clock_nanosleep_time64", "futex_time64":
+		return "this is a call of 32-bit programs; no rule is for them, see the key foreign"
+	case "seteuid", "setegid":
+		return "x86-64 has setresuid and setresgid"
+	case "popen", "system", "fopen", "printf", "malloc", "free":
+		return "this is a function of the C library, not a system call"
+	case "getentropy", "arc4random":
+		return "the C library makes it of getrandom"
+	case "prlimit":
+		return "x86-64 has prlimit64"
+	case "sysctl":
+		return "x86-64 has _sysctl"
+	}
+	return ""
+}

@@ -1,0 +1,374 @@
+package policy
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Version is the version of the policy format.
+const Version = 1
+
+var (
+	topKeys  = []string{"version", "description", "default", "strict", "foreign", "rules"}
+	ruleKeys = []string{"calls", "except", "when", "mechanism", "do"}
+)
+
+// Parse reads one policy. Name stands for the source in positions. The error
+// is an Errors, in the order of the file.
+func Parse(name string, text []byte) (*Policy, error) {
+	s := &source{name: name}
+	p := &Policy{Name: name}
+	if body := s.parseYAML(text); body != nil {
+		s.policy(body, p)
+	}
+	if len(s.errs) > 0 {
+		slices.SortStableFunc(s.errs, func(a, b *Error) int {
+			if a.Pos.Line != b.Pos.Line {
+				return a.Pos.Line - b.Pos.Line
+			}
+			return a.Pos.Column - b.Pos.Column
+		})
+		return nil, s.errs
+	}
+	return p, nil
+}
+
+// policy reads the top of the file.
+func (s *source) policy(body *ast.MappingNode, p *Policy) {
+	var rules ast.Node
+	version := false
+	s.keys(body, topKeys, otherTopKeys, func(key string, k, v ast.Node) {
+		switch key {
+		case "version":
+			version = true
+			s.version(v)
+		case "description":
+			p.Description = s.text(v)
+		case "default":
+			if a, ok := s.action(v, true); ok {
+				if e := checkDefault(a); e != nil {
+					s.fail(v.GetToken(), e)
+				}
+				p.def, p.defPos = &a, s.pos(v.GetToken())
+			}
+		case "strict":
+			if b, ok := v.(*ast.BoolNode); ok {
+				p.strict = &b.Value
+			} else {
+				s.fail(v.GetToken(), failf("strict is true or false, not %s", s.show(v)))
+			}
+		case "foreign":
+			switch word, _ := s.word(v); word {
+			case "allow", "refuse":
+				allow := word == "allow"
+				p.foreign = &allow
+			default:
+				s.fail(v.GetToken(), failf("foreign is allow or refuse, not %s", s.show(v)).
+					hint("it says whether 32-bit and x32 calls are let through although some calls are denied"))
+			}
+		case "rules":
+			rules = v
+		}
+	})
+	if !version {
+		s.fail(body.GetToken(), failf("the version is missing").hint("the file begins with: version: %d", Version))
+		if n := len(s.errs); n > 0 {
+			s.errs[n-1].Pos.Column, s.errs[n-1].Pos.Line = 1, s.firstLine(body)
+			s.errs[n-1].line = s.lineText(s.errs[n-1].Pos.Line)
+		}
+	}
+	switch n := rules.(type) {
+	case nil:
+	case *ast.SequenceNode:
+		var l layer
+		for _, v := range n.Values {
+			if len(s.errs) >= maxErrors {
+				break
+			}
+			s.rule(v, &l)
+		}
+		p.rules = l.rules
+	default:
+		s.fail(rules.GetToken(), failf("rules is a list, not %s", describe(rules)).hint("for example:\n  rules:\n    - calls: getrandom\n      do: shim"))
+	}
+}
+
+func (s *source) firstLine(body *ast.MappingNode) int {
+	if len(body.Values) == 0 {
+		return 1
+	}
+	return s.pos(body.Values[0].Key.GetToken()).Line
+}
+
+func (s *source) version(v ast.Node) {
+	word, _ := s.word(v)
+	n, ok := parseUint(word)
+	switch {
+	case !ok:
+		s.fail(v.GetToken(), failf("version is a number, not %s", s.show(v)).hint("version: %d", Version))
+	case n > Version:
+		s.fail(v.GetToken(), failf("version %s is newer than this program, which knows version %d", word, Version).wrap(ErrUnavailable))
+	case n != Version:
+		s.fail(v.GetToken(), failf("there is no version %s of the format", word).hint("version: %d", Version))
+	}
+}
+
+// rule reads one element of rules.
+func (s *source) rule(n ast.Node, l *layer) {
+	m, ok := n.(*ast.MappingNode)
+	if !ok {
+		s.fail(n.GetToken(), failf("a rule is a mapping, not %s", describe(n)).hint("for example {calls: getrandom, do: shim}"))
+		return
+	}
+	before := len(s.errs)
+	var r Rule
+	var targets, except []target
+	var calls, do, mechanism, exceptNode ast.Node
+	start := m.GetToken()
+	if len(m.Values) > 0 {
+		start = m.Values[0].Key.GetToken()
+	}
+	r.Pos = s.pos(start)
+	s.keys(m, ruleKeys, otherRuleKeys, func(key string, k, v ast.Node) {
+		switch key {
+		case "calls":
+			calls = v
+			targets = s.targets(v, "calls")
+		case "except":
+			exceptNode = v
+			except = s.targets(v, "except")
+		case "when":
+			r.Conds = s.conds(v)
+		case "mechanism":
+			mechanism = v
+			r.Mechanism, r.OwnMechanism = s.mechanism(v)
+		case "do":
+			do = v
+			r.Action, _ = s.action(v, false)
+		}
+	})
+	if calls == nil {
+		s.fail(start, failf("this rule names no calls").hint("calls: a name, a number, a set such as \"@time\", or a list of them"))
+	}
+	if do == nil {
+		s.fail(start, failf("this rule does not say what to do").hint("%s", doAllowed))
+	}
+	if len(s.errs) > before {
+		return
+	}
+	if e := checkAction(r.Action); e != nil {
+		s.fail(do.GetToken(), e)
+		return
+	}
+	if e := checkMechanism(r.Mechanism, r.Action, r.Conds); e != nil {
+		at := do
+		if mechanism != nil {
+			at = mechanism
+		}
+		s.fail(at.GetToken(), e)
+		return
+	}
+	if exceptNode != nil {
+		targets = s.without(targets, except, exceptNode)
+	}
+	for _, e := range l.add(targets, r) {
+		s.failAt(e.Pos, e)
+	}
+}
+
+// keys calls f for every key of m that is allowed, once.
+func (s *source) keys(m *ast.MappingNode, allowed []string, other func(string) string, f func(key string, k, v ast.Node)) {
+	seen := make(map[string]Pos, len(allowed))
+	for _, kv := range m.Values {
+		k := kv.Key.(ast.Node)
+		key, ok := s.word(k)
+		pos := s.pos(k.GetToken())
+		if !ok {
+			s.failAt(pos, failf("a key is a word, not %s", describe(k)))
+			continue
+		}
+		if first, dup := seen[key]; dup {
+			s.failAt(pos, failf("the key %s stands here twice, first in line %d", printable([]rune(key)), first.Line).hint("remove one, the later would hide the earlier"))
+			continue
+		}
+		if !slices.Contains(allowed, key) {
+			e := failf("unknown key %q", key).wrap(ErrUnknown)
+			if h := other(key); h != "" {
+				_ = e.hint("%s", h)
+			} else {
+				_ = e.hint("%s", meant(key, allowed))
+			}
+			s.failAt(pos, e)
+			continue
+		}
+		seen[key] = pos
+		if _, null := kv.Value.(*ast.NullNode); null {
+			s.failAt(pos, failf("the key %s has no value", key))
+			// What misses it need not be told twice.
+			f(key, k, kv.Value)
+			continue
+		}
+		f(key, k, kv.Value)
+	}
+}
+
+// word returns a scalar as it is written, without quotes. Text of several
+// lines is none.
+func (s *source) word(n ast.Node) (string, bool) {
+	switch n.(type) {
+	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return n.GetToken().Value, true
+	}
+	return "", false
+}
+
+// text returns free text.
+func (s *source) text(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.NullNode:
+		return ""
+	case *ast.LiteralNode:
+		return strings.TrimSpace(n.Value.Value)
+	}
+	word, ok := s.word(n)
+	if !ok {
+		s.fail(n.GetToken(), failf("expected text, not %s", describe(n)))
+	}
+	return strings.TrimSpace(word)
+}
+
+// show quotes a value in a message.
+func (s *source) show(n ast.Node) string {
+	word, ok := s.word(n)
+	if !ok {
+		return describe(n)
+	}
+	if utf8.RuneCountInString(word) > 40 {
+		word = string([]rune(word)[:40]) + "…"
+	}
+	return strconv.Quote(word)
+}
+
+// list returns the elements of a list, or a single value as a list of one.
+func (s *source) list(n ast.Node, key string) []ast.Node {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		return []ast.Node{n}
+	}
+	if len(seq.Values) == 0 {
+		s.fail(n.GetToken(), failf("the list %s is empty", key))
+	}
+	return seq.Values
+}
+
+// targets reads calls and except.
+func (s *source) targets(n ast.Node, key string) []target {
+	var out []target
+	if _, null := n.(*ast.NullNode); null {
+		return nil
+	}
+	named := make(map[int]bool)
+	for _, v := range s.list(n, key) {
+		word, ok := s.word(v)
+		if !ok {
+			s.fail(v.GetToken(), failf("expected a call's name, number or set, not %s", describe(v)).hint("for example [getrandom, \"@time\", 318]"))
+			continue
+		}
+		nrs, e := calls(word)
+		if e != nil {
+			s.fail(v.GetToken(), e)
+			continue
+		}
+		exact := !strings.HasPrefix(word, "@")
+		pos := s.pos(v.GetToken())
+		for _, nr := range nrs {
+			i := slices.IndexFunc(out, func(t target) bool { return t.nr == nr })
+			switch {
+			case i < 0:
+				out = append(out, target{nr, exact, pos})
+			case exact && named[nr]:
+				s.fail(v.GetToken(), failf("%s stands in this list twice", label(nr)))
+			case exact: // also in a set of the same list
+				out[i].named, out[i].pos = true, pos
+			}
+			if exact {
+				named[nr] = true
+			}
+		}
+		if len(s.errs) >= maxErrors {
+			break
+		}
+	}
+	return out
+}
+
+// without removes the calls that except names.
+func (s *source) without(targets, except []target, n ast.Node) []target {
+	for _, x := range except {
+		if x.named && !slices.ContainsFunc(targets, func(t target) bool { return t.nr == x.nr }) {
+			s.failAt(x.pos, failf("%s is not among the calls of this rule", label(x.nr)))
+		}
+	}
+	out := slices.DeleteFunc(slices.Clone(targets), func(t target) bool {
+		return slices.ContainsFunc(except, func(x target) bool { return x.nr == t.nr })
+	})
+	switch len(out) {
+	case 0:
+		s.fail(n.GetToken(), failf("except leaves no call of this rule"))
+	case len(targets):
+		s.fail(n.GetToken(), failf("except takes away nothing from this rule"))
+	}
+	return out
+}
+
+// conds reads when.
+func (s *source) conds(n ast.Node) []Cond {
+	if _, null := n.(*ast.NullNode); null {
+		return nil
+	}
+	var out []Cond
+	for _, v := range s.list(n, "when") {
+		word, ok := s.word(v)
+		if !ok {
+			s.fail(v.GetToken(), failf("expected a condition, not %s", describe(v)).hint("%s", expressionForms))
+			continue
+		}
+		c, e := parseCond(word)
+		if e != nil {
+			s.failAt(s.within(v.GetToken(), word, e.off), e.Error)
+			continue
+		}
+		out = append(out, c)
+		if len(s.errs) >= maxErrors {
+			break
+		}
+	}
+	if len(s.errs) > 0 {
+		return out
+	}
+	if e := checkConds(out); e != nil {
+		s.fail(n.GetToken(), e)
+	}
+	return out
+}
+
+// within is the place of byte off of a scalar, where that stands in the source
+// as it is, and else the place of the scalar.
+func (s *source) within(t *token.Token, word string, off int) Pos {
+	p := s.pos(t)
+	line := []rune(s.lineText(p.Line))
+	rest := string(line[min(p.Column-1, len(line)):])
+	quote := 0
+	if rest != "" && (rest[0] == '"' || rest[0] == '\'') {
+		quote, rest = 1, rest[1:]
+	}
+	if strings.HasPrefix(rest, word) {
+		p.Column += quote + utf8.RuneCountInString(word[:min(off, len(word))])
+	}
+	return p
+}
