@@ -1,0 +1,29 @@
+package vdsoshim
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+)
+
+const (
+	// baseFloor keeps the region away from page zero, whatever the system
+	// allows: NULL with an offset should fault.
+	baseFloor = 64 << 10
+	// baseCeiling is where the lowest programs begin: those that LLD linked.
+	baseCeiling = 2 << 20
+)
+
+// Base chooses a run's address for the region, at random between the system's
+// lowest mappable address (vm.mmap_min_addr) and 2 MiB.
+func Base(mmapMin uint64) (uint64, error) {
+	low := (max(mmapMin, baseFloor) + PageSize - 1) / PageSize
+	high := uint64(baseCeiling-RegionSize) / PageSize // inclusive
+	if mmapMin > baseCeiling || low > high {
+		return 0, fmt.Errorf("no room for the shim below %#x: vm.mmap_min_addr is %d", baseCeiling, mmapMin)
+	}
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	// A few hundred values out of 2^64: the remainder's bias is nothing.
+	return (low + binary.LittleEndian.Uint64(b[:])%(high-low+1)) * PageSize, nil
+}

@@ -1,0 +1,55 @@
+package vdsoshim
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A function is code in the image.
+type function struct {
+	off  uint64
+	size uint64
+}
+
+// A room is a part of the image that Complete writes.
+type room struct {
+	off  uint64
+	size uint64
+}
+
+// in returns the room's bytes in image.
+func (r room) in(image []byte) []byte { return image[r.off : r.off+r.size : r.off+r.size] }
+
+// A call is a system call that the kernel's vDSO has a function for, with the
+// C calling convention and arguments in the system call's order.
+type call struct {
+	nr   int
+	stub function
+	shim *function // the image's own function; nil means that it forwards
+}
+
+// calls are the vDSO functions that this image knows, by the call's name; the
+// kernel calls them __vdso_NAME with a weak alias NAME, both @LINUX_2.6
+// (arch/x86/entry/vdso/vdso.lds.S).
+var calls = map[string]call{
+	"clock_gettime": {unix.SYS_CLOCK_GETTIME, stubClockGettime, nil},
+	"clock_getres":  {unix.SYS_CLOCK_GETRES, stubClockGetres, nil},
+	"gettimeofday":  {unix.SYS_GETTIMEOFDAY, stubGettimeofday, nil},
+	"time":          {unix.SYS_TIME, stubTime, nil},
+	"getcpu":        {unix.SYS_GETCPU, stubGetcpu, nil},
+	"getrandom":     {unix.SYS_GETRANDOM, stubGetrandom, &getrandom},
+}
+
+const (
+	prefix     = "__vdso_"
+	abiVersion = "LINUX_2.6"
+)
+
+// CallOf returns the name and number of the system call that the vDSO's symbol
+// stands for; ok is false for symbols that this image knows nothing about.
+func CallOf(symbol string) (name string, nr int, ok bool) {
+	name = strings.TrimPrefix(symbol, prefix)
+	c, ok := calls[name]
+	return name, c.nr, ok
+}

@@ -1,0 +1,76 @@
+// Package vdsoshim is the image that is mapped into every program: a vDSO of
+// our own, and a parser for images of that kind.
+//
+// # The image
+//
+// The kernel maps a small ELF image, the vDSO, into each program and tells it
+// the address in the auxiliary vector (AT_SYSINFO_EHDR, getauxval(3), vdso(7)).
+// C libraries and Go's runtime look functions up in it by name and version and
+// call them in place of system calls. Ours stands beside the kernel's and
+// takes its place in that vector. It exports whatever the running kernel's
+// exports; each function is the shim's own, a stub that makes the real system
+// call, or a forwarder that jumps to the kernel's function (see [Binding]).
+//
+// The image is built from C and assembly in shim/ by go generate and committed,
+// with the places of what it contains as generated constants. [Complete] makes
+// a copy that fits the running kernel: it writes the symbol tables anew into
+// the room that they have, and a plan of where each forwarder leads.
+//
+// # The region
+//
+// A program's region begins at one address a run ([Base]), the same in every
+// program, because the seccomp filter knows the gate by its address:
+//
+//	0            the image, private mapping of the run's memory file, R-X
+//	ControlOff   control page, shared mapping of the same file, R--: the
+//	             generation, 8 bytes, never 0; the rest is reserved
+//	LinkOff      link page, private: where each forwarder leads, absolute;
+//	             R-- after the handoff
+//	CountersOff  with counting only: shared mapping of the counters' file, RW-;
+//	             CounterRows rows of 64 counters of 8 bytes, row = CPU modulo rows
+//	RegionSize   end
+//
+// In the memory file image and control page have the same offsets, and a
+// user's own vDSO image stands at UserOff.
+//
+// # The gate
+//
+// At GateOff stands the one system call instruction that the filter exempts;
+// the filter sees GateOff+2. It returns to the address in rbx and uses no
+// stack. Stubs make their calls elsewhere, so that the filter sees them.
+//
+// # The handoff routine
+//
+// HandoffOff is entered by the supervisor in a freshly executed program, with
+// all signals blocked and the image mapped:
+//
+//	rdi  descriptor of the memory file
+//	rsi  descriptor of the counters, or -1
+//	rdx  initial stack pointer: the address of argc
+//	r8   address of a struct prctl_mm_map, or 0: its auxv and auxv_size are
+//	     filled in, PR_SET_MM_MAP is called, and it is wiped
+//	r9   length in bytes of the user's own vDSO image, or 0: it is mapped over
+//	     the kernel's, and the auxiliary vector stays as it is; the mapping is
+//	     as long as the longer of both
+//	r10  number of the final system call, execve or execveat
+//
+// It uses no stack and no memory of the program, and no vector register. It
+// ends with the final system call through the gate, which is harmless where
+// nobody catches it (EFAULT), and an undefined instruction behind it:
+//
+//	rdi  0, or -errno of what failed
+//	rsi  StepDone, or the step that failed; the auxiliary vector is then
+//	     untouched, while the mappings made so far stay
+//	rdx  address of the kernel's vDSO
+//	r8   what prctl returned, 0 if it wasn't called
+//
+// Both descriptors are closed, whatever happens.
+//
+// # Limits
+//
+// x86-64 only. A symbol that is data is exported as a copy of the kernel's
+// bytes. The counting entries change rax, r10, r11 and the flags, which the C
+// calling convention allows, so only functions known to follow it are counted.
+//
+// Everything here is safe for concurrent use: images are immutable once made.
+package vdsoshim

@@ -1,0 +1,3 @@
+package vdsoshim
+
+//go:generate go run ./internal/build

@@ -1,0 +1,98 @@
+package vdsoshim
+
+import (
+	"errors"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNoVDSO means that the kernel gives programs no vDSO (vdso=0 on its
+// command line, or an emulator).
+var ErrNoVDSO = errors.New("this kernel maps no vDSO into programs")
+
+type kernelImage struct {
+	image *Image
+	data  []byte
+	base  uint64
+}
+
+var readKernel = sync.OnceValues(func() (*kernelImage, error) {
+	base, err := kernelBase()
+	if err != nil {
+		return nil, err
+	}
+	data, err := imageAt(base)
+	if err != nil {
+		return nil, err
+	}
+	image, err := Parse(data)
+	if err != nil {
+		return nil, err
+	}
+	return &kernelImage{image, data, base}, nil
+})
+
+// Kernel returns the vDSO that the kernel mapped into this process, which is
+// the same in every 64-bit process, parsed and as bytes; neither may be
+// changed.
+func Kernel() (*Image, []byte, error) {
+	k, err := readKernel()
+	if err != nil {
+		return nil, nil, err
+	}
+	return k.image, k.data, nil
+}
+
+func kernelBase() (uint64, error) {
+	entries, err := unix.Auxv()
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		if e[0] == atSysinfoEhdr && e[1] != 0 {
+			return uint64(e[1]), nil
+		}
+	}
+	return 0, ErrNoVDSO
+}
+
+const atSysinfoEhdr = 33 // AT_SYSINFO_EHDR, elf.h
+
+// params is the answer to getrandom's query, struct vgetrandom_opaque_params.
+type params struct {
+	Size, Prot, Flags uint32
+	_                 [13]uint32
+}
+
+// kernelParams asks the kernel's own __vdso_getrandom; ok is false where there
+// is none, or where it has no answer.
+var kernelParams = sync.OnceValues(func() (*params, bool) {
+	k, err := readKernel()
+	if err != nil {
+		return nil, false
+	}
+	s, ok := k.image.Lookup(prefix+"getrandom", abiVersion)
+	if !ok {
+		return nil, false
+	}
+	p := new(params)
+	if callQuery(k.base+s.Value-k.image.bias, p) != 0 || p.Size == 0 || p.Size > PageSize {
+		return nil, false
+	}
+	return p, true
+})
+
+// ownParams are what the image answers where the kernel has no function to
+// ask: what kernels that have one answer, if this one's mmap takes the flags.
+var ownParams = sync.OnceValue(func() *params {
+	const mapDroppable = 0x08 // Linux >= 6.11, linux/mman.h
+	p := &params{Size: 144, Prot: unix.PROT_READ | unix.PROT_WRITE, Flags: mapDroppable | unix.MAP_ANONYMOUS}
+	b, err := unix.Mmap(-1, 0, PageSize, int(p.Prot), int(p.Flags))
+	if err != nil {
+		p.Flags = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS
+		return p
+	}
+	unix.Munmap(b)
+	return p
+})

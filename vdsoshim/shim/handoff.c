@@ -1,0 +1,151 @@
+/*
+ * The middle of the handoff, see entry.S: everything that wants a stack. It
+ * runs on the link page, in the program, with all signals blocked and before
+ * the program's first instruction, and writes nothing but that page and the
+ * structure that the supervisor prepared.
+ */
+#include "shim.h"
+#include <asm/unistd_64.h>
+
+#define PROT_READ 1
+#define PROT_WRITE 2
+#define PROT_EXEC 4
+#define MAP_SHARED 1
+#define MAP_PRIVATE 2
+#define MAP_FIXED 0x10
+#define MAP_FIXED_NOREPLACE 0x100000
+#define ENOENT 2
+#define EEXIST 17
+#define AT_NULL 0
+#define AT_SYSINFO_EHDR 33
+
+/* Linux before 4.17 takes MAP_FIXED_NOREPLACE for a hint. */
+static long map(u64 addr, u64 size, long prot, long flags, long fd, u64 off)
+{
+	long at = gate(__NR_mmap, addr, size, prot, flags, fd, off);
+
+	if (at < 0 && at > -PAGE_SIZE)
+		return at;
+	if ((u64)at != addr) {
+		gate(__NR_munmap, at, size, 0, 0, 0, 0);
+		return -EEXIST;
+	}
+	return 0;
+}
+
+/* struct prctl_mm_map, linux/prctl.h */
+struct mm_map {
+	u64 words[11];
+	u64 auxv;
+	u32 auxv_size, exe_fd;
+};
+
+/* entry.S knows the offsets. */
+struct handoff {
+	long fd, counters;	/* in: descriptors, the second may be -1 */
+	u64 *stack;		/* in: the initial stack, argc on top */
+	struct mm_map *mm;	/* in: or 0 */
+	u64 user_size;		/* in: bytes of the user's own image, or 0 */
+	u64 nr;			/* in: the call that ends the handoff */
+	long err, step;		/* out: -errno and the step that failed */
+	u64 *slot;		/* out: where AT_SYSINFO_EHDR's value stands */
+	u64 value;		/* out: what it becomes */
+	u64 kernel;		/* out: what it was */
+};
+
+/* Maps the user's own image over the kernel's, whose data pages it finds at
+ * the same distance then. The kernel doesn't let its mapping be split, so the
+ * whole of it is covered; what goes beyond must not hit another mapping. */
+static long map_user(u64 kernel, u64 size, long fd)
+{
+	u64 covered = shim_plan.kernel_size;
+	long err;
+
+	size = (size + PAGE_SIZE - 1) & -(u64)PAGE_SIZE;
+	if (size < covered)
+		size = covered;
+	if (size > covered) {
+		err = map(kernel + covered, size - covered, PROT_READ | PROT_EXEC,
+			  MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, REGION_SIZE + covered);
+		if (err)
+			return err;
+	}
+	err = map(kernel, covered, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, REGION_SIZE);
+	if (err && size > covered)
+		gate(__NR_munmap, kernel + covered, size - covered, 0, 0, 0, 0);
+	return err;
+}
+
+/* Finds the auxiliary vector behind argv and envp, prepares the structure
+ * for PR_SET_MM_MAP, and returns the place of AT_SYSINFO_EHDR's value. */
+static u64 *find_auxv(u64 *stack, struct mm_map *mm)
+{
+	u64 *p = stack + 1 + *stack + 1;
+	u64 *auxv, *slot = 0;
+
+	while (*p++)
+		;
+	for (auxv = p; *p != AT_NULL; p += 2)
+		if (*p == AT_SYSINFO_EHDR)
+			slot = p + 1;
+	if (mm) {
+		mm->auxv = (u64)auxv;
+		mm->auxv_size = (char *)(p + 2) - (char *)auxv;
+	}
+	return slot;
+}
+
+void HIDDEN shim_handoff_main(struct handoff *h)
+{
+	u64 base = (u64)__ehdr_start;
+	struct link *link = (struct link *)(base + LINK_OFF);
+
+	h->slot = 0;
+	h->kernel = 0;
+
+	h->step = STEP_CONTROL;
+	h->err = map(base + CONTROL_OFF, PAGE_SIZE, PROT_READ,
+		     MAP_SHARED | MAP_FIXED_NOREPLACE, h->fd, CONTROL_OFF);
+	if (h->err)
+		goto close;
+
+	if (h->counters >= 0) {
+		h->step = STEP_COUNTERS;
+		h->err = map(base + COUNTERS_OFF, COUNTERS_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_FIXED_NOREPLACE, h->counters, 0);
+		if (h->err)
+			goto close;
+	}
+
+	h->step = STEP_AUXV;
+	h->slot = find_auxv(h->stack, h->mm);
+	h->err = -ENOENT;
+	if (!h->slot)
+		goto close;
+	h->kernel = *h->slot;
+	if (!h->kernel)
+		goto close;
+	h->value = base;
+
+	link->kernel = h->kernel;
+	for (int i = 0; i < LINK_SLOTS; i++) {
+		u64 to = shim_plan.link[i];
+
+		if (to & PLAN_OURS)
+			to = base + (to & ~PLAN_OURS);
+		else if (to)
+			to += h->kernel;
+		link->to[i] = to;
+	}
+
+	h->err = 0;
+	if (h->user_size) {
+		h->step = STEP_USER;
+		h->value = h->kernel;
+		h->err = map_user(h->kernel, h->user_size, h->fd);
+	}
+close:
+	gate(__NR_close, h->fd, 0, 0, 0, 0, 0);
+	if (h->counters >= 0)
+		gate(__NR_close, h->counters, 0, 0, 0, 0, 0);
+}

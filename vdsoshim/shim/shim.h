@@ -1,0 +1,99 @@
+/*
+ * Layout of the region that the image is mapped in, and of what the image and
+ * the Go package tell each other. Assembly and C read it; symbols.S makes the
+ * numbers known to the generator, which writes them as Go constants.
+ */
+#ifndef SHIM_H
+#define SHIM_H
+
+#define PAGE_SIZE 4096
+
+/* Offsets from the image's first byte, which is the region's base. */
+#define IMAGE_SIZE 0x3000
+#define CONTROL_OFF 0x3000	/* shared with the supervisor, read-only here */
+#define LINK_OFF 0x4000		/* private: struct link, read-only after the handoff */
+#define COUNTERS_OFF 0x5000	/* only when calls are counted */
+#define COUNTERS_SIZE 0x8000
+#define REGION_SIZE 0x40000
+
+/* Counters: a row of 64-bit words for each CPU, numbers above 63 wrap. */
+#define COUNTER_ROWS 64
+#define COUNTER_ROW_SHIFT 9
+
+/* Link slots, indices into struct link and struct plan. */
+#define FORWARD_SLOTS 64	/* used by the forwarders, in order */
+#define COUNTED_SLOTS 16	/* used by the counting entries, in order */
+#define LINK_COUNTED FORWARD_SLOTS
+#define LINK_GETRANDOM (FORWARD_SLOTS + COUNTED_SLOTS)	/* the kernel's, or 0 */
+#define LINK_SLOTS (LINK_GETRANDOM + 1)
+#define LINK_BASE LINK_SLOTS	/* where the kernel mapped its vDSO */
+#define LINK_WORDS (LINK_SLOTS + 1)
+
+#define PLAN_OURS 0x80000000	/* offset is into this image, not the kernel's */
+
+/* What the symbol tables have room for once they are completed at launch. */
+#define ROOM_SYMBOLS 96
+#define ROOM_BUCKETS 32
+#define ROOM_BLOOM 4
+#define ROOM_VERSIONS 8
+#define ROOM_STRINGS 2048
+#define ROOM_NOTES 160
+#define ROOM_COPIES 192
+
+/* Steps of the handoff, as it reports them when one fails. */
+#define STEP_DONE 0
+#define STEP_LINK 1	/* mmap of the link page */
+#define STEP_CONTROL 2	/* mmap of the control page */
+#define STEP_COUNTERS 3	/* mmap of the counters */
+#define STEP_AUXV 4	/* no AT_SYSINFO_EHDR in the auxiliary vector */
+#define STEP_USER 5	/* mmap of the user's own image over the kernel's */
+#define STEP_PROTECT 6	/* mprotect of the link page */
+
+#ifndef __ASSEMBLER__
+
+typedef unsigned int u32;
+typedef unsigned long u64;
+
+#define HIDDEN __attribute__((visibility("hidden")))
+
+/* Written into the image at launch; defined in symbols.S, so that the
+ * compiler can't take it for zero. */
+struct plan {
+	u32 state_size;		/* getrandom's opaque state: size, and how to map it */
+	u32 state_prot;
+	u32 state_flags;
+	u32 kernel_size;	/* bytes that the kernel's vDSO occupies */
+	u32 link[LINK_SLOTS];	/* offset of each link's target, 0 if it has none */
+};
+extern const struct plan HIDDEN shim_plan;
+
+struct link {
+	u64 to[LINK_SLOTS];
+	u64 kernel;
+};
+
+/* The linker's name for the first byte of the image. */
+extern const char HIDDEN __ehdr_start[];
+#define LINK ((const struct link *)(__ehdr_start + LINK_OFF))
+
+/*
+ * gate makes a system call at the one address that the filter lets through.
+ * The gate returns by rbx and touches no stack, see gate.S.
+ */
+static inline long gate(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+
+	__asm__ volatile("lea 1f(%%rip), %%rbx\n\t"
+			 "jmp shim_gate\n"
+			 "1:"
+			 : "+a"(nr)
+			 : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rbx", "rcx", "r11", "cc", "memory");
+	return nr;
+}
+
+#endif
+#endif

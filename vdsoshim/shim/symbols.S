@@ -1,0 +1,70 @@
+/*
+ * What the Go side has to know and can't read from C: the generator takes
+ * each symbol that begins with go_ for a constant.
+ */
+#include "shim.h"
+
+	.macro CONST name, value
+	.globl go_\name
+	.hidden go_\name
+	.set go_\name, \value
+	.endm
+
+	CONST PageSize, PAGE_SIZE
+	CONST ImageSize, IMAGE_SIZE
+	CONST ControlOff, CONTROL_OFF
+	CONST LinkOff, LINK_OFF
+	CONST CountersOff, COUNTERS_OFF
+	CONST CountersSize, COUNTERS_SIZE
+	CONST RegionSize, REGION_SIZE
+	CONST UserOff, REGION_SIZE
+	CONST CounterRows, COUNTER_ROWS
+	CONST StepDone, STEP_DONE
+	CONST StepLink, STEP_LINK
+	CONST StepControl, STEP_CONTROL
+	CONST StepCounters, STEP_COUNTERS
+	CONST StepAuxv, STEP_AUXV
+	CONST StepUser, STEP_USER
+	CONST StepProtect, STEP_PROTECT
+	CONST forwardSlots, FORWARD_SLOTS
+	CONST countedSlots, COUNTED_SLOTS
+	CONST linkCounted, LINK_COUNTED
+	CONST linkGetrandom, LINK_GETRANDOM
+	CONST linkSlots, LINK_SLOTS
+	CONST linkBase, LINK_BASE
+	CONST planOurs, PLAN_OURS
+	CONST maxSymbols, ROOM_SYMBOLS
+	CONST maxVersions, ROOM_VERSIONS
+	CONST hashBuckets, ROOM_BUCKETS
+	CONST bloomWords, ROOM_BLOOM
+
+	.section .plan, "a", @progbits
+	.balign 8
+	.globl shim_plan
+	.hidden shim_plan
+	.type shim_plan, @object
+shim_plan:
+	.zero 16 + 4 * LINK_SLOTS
+	.size shim_plan, . - shim_plan
+
+/* Copies of what the kernel's vDSO exports as data. No kernel's does so far. */
+	.section .copies, "a", @progbits
+	.balign 16
+	.globl shim_copies
+	.hidden shim_copies
+	.type shim_copies, @object
+shim_copies:
+	.zero ROOM_COPIES
+	.size shim_copies, . - shim_copies
+
+/* Tells an image of ours from others; the kernel's own notes are put behind
+ * it at launch, since old C libraries look there for the kernel's version. */
+	.section .note.sysreflect, "a", @note
+	.balign 4
+	.long 2f - 1f
+	.long 4f - 3f
+	.long 1
+1:	.asciz "sysreflect"
+2:	.balign 4
+3:	.long 1
+4:	.balign 4
