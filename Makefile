@@ -1,0 +1,48 @@
+# What a developer and CI run. `make help` lists the targets.
+
+GO ?= go
+# The product is pure Go; only the race detector and the libseccomp twin need cgo.
+export CGO_ENABLED ?= 0
+
+# The benchmarks of the whole tool are a package of their own.
+BENCH ?= .
+TESTFLAGS ?=
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+build: ## build dist/reflect, one static binary
+	$(GO) build -trimpath -o dist/reflect ./cmd/reflect
+
+generate: ## rebuild what is committed but generated (the shim's image needs gcc)
+	$(GO) generate ./...
+
+deps: ## install with apt what the tests need, when root; else say what is missing
+	@integration/deps.sh
+
+test: deps ## run all tests
+	$(GO) test -timeout 13m $(TESTFLAGS) ./...
+
+check: deps lint generated ## everything: lint, generated files, builds, race detector, libseccomp twin
+	$(GO) build ./...
+	CGO_ENABLED=1 $(GO) vet -tags libseccomp ./...
+	CGO_ENABLED=1 $(GO) test -tags libseccomp ./bpf
+	CGO_ENABLED=1 $(GO) test -race -timeout 13m ./...
+
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+generated: ## regenerate, and fail if a committed file changes
+	integration/generated.sh
+
+bench: deps ## run the benchmarks; BENCH=regexp chooses
+	$(GO) test -run '^$$' -bench '$(BENCH)' -timeout 30m ./...
+
+clean: ## remove what was built
+	rm -rf dist
+
+.PHONY: help build generate deps test check lint generated bench clean
