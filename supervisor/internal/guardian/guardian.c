@@ -46,6 +46,7 @@ struct launch {
 	struct sock_filter *deny;
 	u64 deny_len;
 	u64 keep_privileges; // leave NO_NEW_PRIVS out
+	u64 ignored;         // signals to ignore, bit n-1 for signal n
 };
 
 enum { MSG_STARTED = 1, MSG_FAILED, MSG_EXEC_FAILED, MSG_EXIT, MSG_STOP, MSG_CONTINUE, MSG_SIGNAL, MSG_EMPTY };
@@ -116,6 +117,10 @@ static void publish(s32 state, s32 step, s32 err)
 static void child(void)
 {
 	SYS(SYS_rt_sigaction, SIGCHLD, &saved_chld, 0, 8);
+	struct ksigaction ign = { .handler = 1 /* SIG_IGN */ };
+	for (int s = 1; s <= 64; s++)
+		if (launch->ignored >> (s - 1) & 1)
+			SYS(SYS_rt_sigaction, s, &ign, 0, 8);
 	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &saved_mask, 0, 8);
 	long r = 0;
 	if (!launch->keep_privileges)

@@ -80,7 +80,7 @@ var CommandKill = []byte{1, 0, 0, 0}
 const (
 	launchAddr   = 0x70000000
 	launchMagic  = 0x31686372756e616c
-	launchHeader = 10 * 8
+	launchHeader = 11 * 8
 )
 
 // A Launch is what the guardian starts.
@@ -88,7 +88,8 @@ type Launch struct {
 	Path           string
 	Args, Env      []string
 	Main, Deny     []bpf.RawInstruction
-	KeepPrivileges bool // leave NO_NEW_PRIVS out
+	KeepPrivileges bool   // leave NO_NEW_PRIVS out
+	Ignored        uint64 // signals to ignore, bit n-1 for signal n
 }
 
 // Block lays l out as guardian.c's struct launch, with the pointers that hold
@@ -153,7 +154,7 @@ func (l *Launch) Block() ([]byte, error) {
 		keep = 1
 	}
 	for i, v := range []uint64{launchMagic, uint64(len(b)), path, argv, envp,
-		main, uint64(len(l.Main)), deny, uint64(len(l.Deny)), keep} {
+		main, uint64(len(l.Main)), deny, uint64(len(l.Deny)), keep, l.Ignored} {
 		binary.LittleEndian.PutUint64(b[8*i:], v)
 	}
 	return b, nil

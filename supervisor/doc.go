@@ -1,0 +1,39 @@
+// Package supervisor runs an unmodified program, and everything that it starts,
+// with some of its system calls served in user space.
+//
+// # Mechanism
+//
+// A small guardian process (internal/guardian) forks the program's first
+// process. That takes a seccomp filter with a listener and executes the program;
+// the filter notifies every exec of the tree and every reflected call. At each
+// exec the supervisor seizes the caller, lets the exec go on, and brings the
+// shim (package vdsoshim) into the fresh image before its first instruction: the
+// handoff. Then it lets go: in steady state nothing is ptraced, signals are
+// native, and debuggers attach.
+//
+// # Threads
+//
+// Receivers are goroutines locked to OS threads that block in
+// SECCOMP_IOCTL_NOTIF_RECV. A receiver serves the call that it got; for an exec it
+// carries the whole handoff through, since ptrace(2) ties a tracee to a thread,
+// and another receiver is started first if none would be left. One goroutine
+// follows the guardian. What receivers read is immutable or atomic.
+//
+// # Ends
+//
+// When this process is killed, the guardian kills the tree; calls that wait get
+// ENOSYS. When this process and the guardian are killed at once, nobody does.
+//
+// # Limits
+//
+// Linux on x86-64. Programs of other users, programs that have a tracer of their
+// own when they execute, and 32-bit programs run without the shim; see
+// Counters.Missed. A task can have one seccomp listener, so a reflected program
+// can't reflect another.
+//
+// # Stability
+//
+// Cmd, its methods, State, Counters and the exported errors are stable: they grow
+// but don't change. The text of errors and warnings, the order of Counters.Calls
+// and the address of the shim are not.
+package supervisor

@@ -1,0 +1,314 @@
+package supervisor
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/vdsoshim"
+)
+
+// A handoff is what happens at one exec: the new image gets the shim and is let
+// go. The caller's execve waits for us when it begins.
+type handoff struct {
+	r  *run
+	nr int32 // execve or execveat: the sandbox of the program, if it has one, allows this number
+	// What a receiver writes while the image waits for its descriptors.
+	fds [2]int32     // their numbers in the image: region, counters; -1 where not given
+	err atomic.Int32 // errno of the delivery
+}
+
+// errUnreflected wraps the reason why an image runs without the shim.
+type errUnreflected struct {
+	reason string
+	err    error
+}
+
+func (e *errUnreflected) Error() string {
+	if e.err == nil {
+		return e.reason
+	}
+	return e.reason + ": " + e.err.Error()
+}
+func (e *errUnreflected) Unwrap() error { return e.err }
+
+// exec serves an execve or execveat that waits: the caller is seized first, so
+// that the new image can't run a single instruction without us.
+func (r *run) exec(n *notification) {
+	r.execs.Add(1)
+	t, err := seize(int(n.pid))
+	if err != nil {
+		r.unseizable(n, err)
+		return
+	}
+	if !notifValid(r.listener, n.id) { // the id was another thread's by now
+		r.letGo(t)
+		return
+	}
+	// A failed exec gives no stop of its own.
+	if err := ptraceRequest(unix.PTRACE_INTERRUPT, t.tid, 0, 0); err != nil {
+		t.lost(err)
+		return
+	}
+	sendNotif(r.listener, &response{id: n.id, flags: flagContinue})
+	if err := t.wait(); err != nil {
+		return
+	}
+	for t.event() != unix.PTRACE_EVENT_EXEC {
+		if t.event() == unix.PTRACE_EVENT_STOP {
+			// Back in user mode, or stopped with its group: the exec failed.
+			// With -ERESTARTNOINTR in rax it is made again and notified again.
+			t.detach()
+			return
+		}
+		if err := ptraceRequest(unix.PTRACE_CONT, t.tid, 0, uintptr(t.stop.StopSignal())); err != nil {
+			t.lost(err)
+			return
+		}
+		if err := t.wait(); err != nil {
+			return
+		}
+	}
+	r.executed(t)
+	h := &handoff{r: r, nr: n.nr}
+	err = h.equip(t)
+	switch {
+	case err == nil:
+		r.programs.Add(1)
+	case errors.Is(err, errGone):
+		return
+	default:
+		r.missImage(t, err)
+	}
+	t.detach()
+}
+
+// letGo detaches from a tracee that is not stopped: it must stop first.
+func (r *run) letGo(t *tracee) {
+	if ptraceRequest(unix.PTRACE_INTERRUPT, t.tid, 0, 0) == nil && t.wait() == nil {
+		t.detach()
+	}
+}
+
+// equip brings the shim into a fresh image. The tracee is at its exec event.
+func (h *handoff) equip(t *tracee) error {
+	// The exit path of execve writes rax: nothing can be called before it.
+	if err := t.resume(unix.PTRACE_SYSCALL, t.atSyscall); err != nil {
+		return err
+	}
+	var saved unix.PtraceRegs
+	if err := unix.PtraceGetRegs(t.tid, &saved); err != nil {
+		return t.lost(err)
+	}
+	if saved.Cs != userCS64 {
+		return &errUnreflected{reason: "32-bit program"}
+	}
+	aux, err := readAuxv(t.pid)
+	if err != nil {
+		return &errUnreflected{"its memory can't be reached", err}
+	}
+	if aux.vdso == 0 {
+		return &errUnreflected{reason: "the image has no vDSO"}
+	}
+	// Signals that arrive now wait until the program runs.
+	var mask uint64
+	all := ^uint64(0)
+	if err := ptraceSigmask(ptraceGetSigmask, t.tid, &mask); err != nil {
+		return t.lost(err)
+	}
+	if err := ptraceSigmask(ptraceSetSigmask, t.tid, &all); err != nil {
+		return t.lost(err)
+	}
+	err = h.install(t, &saved, aux)
+	if errors.Is(err, errGone) {
+		return err
+	}
+	saved.Orig_rax = noSyscall
+	if e := unix.PtraceSetRegs(t.tid, &saved); e != nil {
+		return t.lost(e)
+	}
+	if e := ptraceSigmask(ptraceSetSigmask, t.tid, &mask); e != nil {
+		return t.lost(e)
+	}
+	return err
+}
+
+// install makes the calls in the image: the descriptors are brought in, the
+// image is mapped by a syscall instruction of the kernel's vDSO, and the shim's
+// own routine does the rest.
+func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
+	r := h.r
+	mm := h.prepareMMap(t.pid, saved)
+	insn := aux.vdso + r.syscallInsn
+	region, counters, err := h.deliver(t, saved, insn)
+	if err != nil {
+		return err
+	}
+	base, err := h.call(t, saved, insn, unix.SYS_MMAP, r.base, vdsoshim.ImageSize,
+		unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_FIXED_NOREPLACE, uint64(region), 0)
+	if err != nil {
+		return err
+	}
+	if base != int64(r.base) {
+		h.call(t, saved, insn, unix.SYS_CLOSE, uint64(region))
+		if counters >= 0 {
+			h.call(t, saved, insn, unix.SYS_CLOSE, uint64(counters))
+		}
+		if base >= 0 { // a kernel before 4.17 took the address as a hint
+			return &errUnreflected{reason: "the shim's address is taken"}
+		}
+		if unix.Errno(-base) == unix.EEXIST {
+			return &errUnreflected{reason: "the shim's address is taken"}
+		}
+		return &errUnreflected{"the shim could not be mapped", unix.Errno(-base)}
+	}
+	regs := *saved
+	enterRoutine(&regs, r.base+vdsoshim.HandoffOff, routineArgs{
+		region: region, counters: counters, stack: saved.Rsp, mm: mm, user: uint64(len(r.user)), trace: h.nr,
+	})
+	if err := unix.PtraceSetRegs(t.tid, &regs); err != nil {
+		return t.lost(err)
+	}
+	err = t.resume(unix.PTRACE_CONT, func() bool { return t.event() == unix.PTRACE_EVENT_SECCOMP })
+	if err != nil {
+		return err
+	}
+	if err := unix.PtraceGetRegs(t.tid, &regs); err != nil {
+		return t.lost(err)
+	}
+	if status, step := routineResult(&regs); status != 0 {
+		return &errUnreflected{fmt.Sprintf("the shim's data could not be mapped (step %d)", step), unix.Errno(-status)}
+	}
+	return nil
+}
+
+// call performs one system call in the tracee, by the instruction at insn, and
+// returns what the kernel returned. Entry and exit are stopped at, because a
+// single step would leave its mark on the program's SIGTRAP disposition
+// (force_sig_info_to_task).
+func (h *handoff) call(t *tracee, saved *unix.PtraceRegs, insn uint64, nr uint64, args ...uint64) (int64, error) {
+	regs := *saved
+	enterSyscall(&regs, insn, nr, args)
+	if err := unix.PtraceSetRegs(t.tid, &regs); err != nil {
+		return 0, t.lost(err)
+	}
+	for range 2 {
+		if err := t.resume(unix.PTRACE_SYSCALL, t.atSyscall); err != nil {
+			return 0, err
+		}
+	}
+	if err := unix.PtraceGetRegs(t.tid, &regs); err != nil {
+		return 0, t.lost(err)
+	}
+	return int64(regs.Rax), nil
+}
+
+// deliver brings the region's descriptor, and the counters' if there are any,
+// into the image: a call that the filter notifies is answered with ADDFD. Given
+// any earlier, the descriptors would be inherited by children that other
+// threads fork meanwhile.
+func (h *handoff) deliver(t *tracee, saved *unix.PtraceRegs, insn uint64) (region, counters int32, err error) {
+	h.r.expect(t.pid, h)
+	defer h.r.expect(t.pid, nil)
+	restore := func() {}
+	defer func() { restore() }()
+	for attempt := 0; ; attempt++ {
+		fd, err := h.call(t, saved, insn, uint64(h.nr), 0, 0, 0, 0, 0, 0)
+		if err != nil {
+			return 0, 0, err
+		}
+		if fd >= 0 {
+			return h.fds[0], h.fds[1], nil
+		}
+		for _, given := range h.fds {
+			if given >= 0 {
+				h.call(t, saved, insn, unix.SYS_CLOSE, uint64(given))
+			}
+		}
+		e := unix.Errno(h.err.Load())
+		if e == 0 {
+			e = unix.Errno(-fd)
+		}
+		if e != unix.EMFILE || attempt > 0 {
+			return 0, 0, &errUnreflected{"no descriptor could be given to it", e}
+		}
+		if restore, err = raiseNoFile(t.pid); err != nil {
+			return 0, 0, &errUnreflected{"it has no descriptor left", err}
+		}
+	}
+}
+
+// give answers the notification by which the image asks for the descriptors.
+func (h *handoff) give(n *notification) {
+	h.fds = [2]int32{-1, -1}
+	h.err.Store(0)
+	if h.r.region.counters >= 0 {
+		fd, e := addFD(h.r.listener, &addfd{id: n.id, srcfd: uint32(h.r.region.counters), newfdFlags: unix.O_CLOEXEC})
+		if e != 0 {
+			h.refuse(n, e)
+			return
+		}
+		h.fds[1] = int32(fd)
+	}
+	fd, e := addFD(h.r.listener, &addfd{id: n.id, srcfd: uint32(h.r.region.fd), newfdFlags: unix.O_CLOEXEC})
+	if e != 0 {
+		h.refuse(n, e)
+		return
+	}
+	h.fds[0] = int32(fd)
+	sendNotif(h.r.listener, &response{id: n.id, val: int64(fd)})
+}
+
+func (h *handoff) refuse(n *notification, e unix.Errno) {
+	h.err.Store(int32(e))
+	sendNotif(h.r.listener, &response{id: n.id, err: -int32(e)})
+}
+
+// raiseNoFile lifts the soft limit on descriptors for the moment of a handoff.
+func raiseNoFile(pid int) (restore func(), err error) {
+	var old unix.Rlimit
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &old); err != nil {
+		return func() {}, err
+	}
+	raised := unix.Rlimit{Cur: old.Max, Max: old.Max}
+	if old.Cur == old.Max {
+		// Only CAP_SYS_RESOURCE may lift a hard limit.
+		raised = unix.Rlimit{Cur: old.Max + 16, Max: old.Max + 16}
+	}
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &raised, nil); err != nil {
+		return func() {}, err
+	}
+	return func() { unix.Prlimit(pid, unix.RLIMIT_NOFILE, &old, nil) }, nil
+}
+
+// auxv is what the handoff needs of a process's auxiliary vector.
+type auxv struct {
+	vdso uint64 // AT_SYSINFO_EHDR
+}
+
+// readAuxv reads the kernel's copy, /proc/PID/auxv (proc(5)).
+func readAuxv(pid int) (auxv, error) {
+	var a auxv
+	f, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/auxv", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return a, os.NewSyscallError("open /proc/PID/auxv", err)
+	}
+	defer unix.Close(f)
+	var buf [1024]byte
+	n, err := unix.Read(f, buf[:])
+	if err != nil {
+		return a, os.NewSyscallError("read /proc/PID/auxv", err)
+	}
+	for i := 0; i+16 <= n; i += 16 {
+		const sysinfoEHDR = 33 // AT_SYSINFO_EHDR
+		if binary.LittleEndian.Uint64(buf[i:]) == sysinfoEHDR {
+			a.vdso = binary.LittleEndian.Uint64(buf[i+8:])
+		}
+	}
+	return a, nil
+}

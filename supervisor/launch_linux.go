@@ -1,0 +1,147 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/supervisor/internal/guardian"
+)
+
+// A keeper is the supervisor's end of the guardian.
+type keeper struct {
+	pid  int
+	conn int // SOCK_SEQPACKET, one guardian.Message a packet
+}
+
+// launch starts the guardian, which starts the program. files are the program's
+// descriptors from 0 on.
+func launch(l *guardian.Launch, dir string, files []uintptr) (_ *keeper, err error) {
+	block, err := l.Block()
+	if err != nil {
+		return nil, fmt.Errorf("arguments or environment hold a NUL byte: %w", err)
+	}
+	launchFD, err := memfd("reflect-launch", len(block))
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(launchFD)
+	if _, err := unix.Pwrite(launchFD, block, 0); err != nil {
+		return nil, fmt.Errorf("write the launch block: %w", err)
+	}
+	elf, err := guardianFile(len(files) + 2)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(elf)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("create a socket pair: %w", err)
+	}
+	defer unix.Close(pair[1])
+	attr := syscall.ProcAttr{
+		Dir:   dir,
+		Env:   []string{},
+		Files: append(append([]uintptr{}, files...), uintptr(pair[1]), uintptr(launchFD)),
+	}
+	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(elf), []string{"reflect-guard", strconv.Itoa(len(files))}, &attr)
+	if err != nil {
+		unix.Close(pair[0])
+		if dir != "" {
+			if _, e := os.Stat(dir); e != nil {
+				return nil, &os.PathError{Op: "chdir", Path: dir, Err: err}
+			}
+		}
+		return nil, fmt.Errorf("start the guardian: %w", err)
+	}
+	return &keeper{pid: pid, conn: pair[0]}, nil
+}
+
+// guardianFile makes an executable memory file, numbered above the descriptors
+// that the fork puts in place before it executes it.
+func guardianFile(above int) (int, error) {
+	fd, err := unix.MemfdCreate("reflect-guard", unix.MFD_CLOEXEC|unix.MFD_EXEC)
+	if err == unix.EINVAL { // Linux < 6.3 has no MFD_EXEC: all are executable
+		fd, err = unix.MemfdCreate("reflect-guard", unix.MFD_CLOEXEC)
+	}
+	if err != nil {
+		return -1, fmt.Errorf("create the guardian's executable: %w", err)
+	}
+	if _, err := unix.Write(fd, guardian.ELF); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("write the guardian's executable: %w", err)
+	}
+	if fd >= above {
+		return readOnly(fd)
+	}
+	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, above)
+	unix.Close(fd)
+	if err != nil {
+		return -1, fmt.Errorf("number the guardian's executable: %w", err)
+	}
+	return readOnly(high)
+}
+
+// readOnly opens fd anew without write access: a file that is open for writing
+// can't be executed (ETXTBSY, execve(2)).
+func readOnly(fd int) (int, error) {
+	ro, err := unix.Open("/proc/self/fd/"+strconv.Itoa(fd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("open the guardian's executable: %w", err)
+	}
+	high, err := unix.FcntlInt(uintptr(ro), unix.F_DUPFD_CLOEXEC, fd)
+	unix.Close(ro)
+	unix.Close(fd)
+	if err != nil {
+		return -1, fmt.Errorf("number the guardian's executable: %w", err)
+	}
+	return high, nil
+}
+
+// errGuardian means that the guardian ended without a word.
+var errGuardian = errors.New("the guardian was killed")
+
+// receive returns the guardian's next message and the descriptor that came
+// with it, -1 if none.
+func (k *keeper) receive() (guardian.Message, int, error) {
+	buf := make([]byte, guardian.MessageSize)
+	oob := make([]byte, unix.CmsgSpace(4))
+	for {
+		n, on, _, _, err := unix.Recvmsg(k.conn, buf, oob, unix.MSG_CMSG_CLOEXEC)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n == 0 {
+			return guardian.Message{}, -1, errGuardian
+		}
+		fd := -1
+		if cmsgs, err := unix.ParseSocketControlMessage(oob[:on]); err == nil && len(cmsgs) > 0 {
+			if fds, err := unix.ParseUnixRights(&cmsgs[0]); err == nil && len(fds) > 0 {
+				fd = fds[0]
+			}
+		}
+		m, err := guardian.Decode(buf[:n])
+		return m, fd, err
+	}
+}
+
+// killTree makes the guardian kill all that is left, and itself.
+func (k *keeper) killTree() {
+	unix.Send(k.conn, guardian.CommandKill, unix.MSG_NOSIGNAL)
+}
+
+// collect waits for the guardian's end: it has nothing to do any more.
+func (k *keeper) collect() {
+	unix.Close(k.conn)
+	for {
+		_, err := unix.Wait4(k.pid, nil, 0, nil)
+		if err != unix.EINTR {
+			return
+		}
+	}
+}

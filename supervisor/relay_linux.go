@@ -1,0 +1,123 @@
+package supervisor
+
+import (
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A relay hands the signals that the supervisor gets on to the program.
+//
+// The terminal's signals, and those sent to a process group, reach the program
+// without us. The guardian stands in the same group with everything blocked and
+// tells what it got, so a signal that it got too is not sent twice.
+type relay struct {
+	mu       sync.Mutex
+	incoming chan os.Signal
+	sight    map[unix.Signal]time.Time // when the guardian last had it
+	active   bool
+	ready    chan struct{} // closed once the program\'s first process is there
+}
+
+// groupWindow is how far apart two processes of a group may learn of one signal:
+// the kernel sends to all of them in one loop, but each must be scheduled.
+const groupWindow = 50 * time.Millisecond
+
+// Relay hands signals that this process gets on to the program's first process,
+// and stops this process when that one is stopped (Ctrl-Z). It is what a command
+// that stands for the program wants; a program that embeds this package and has
+// signals of its own does not. Call it before Start.
+func (c *Cmd) Relay() {
+	c.relay.mu.Lock()
+	c.relay.active = true
+	incoming := make(chan os.Signal, 64)
+	c.relay.sight, c.relay.incoming = map[unix.Signal]time.Time{}, incoming
+	c.relay.ready = make(chan struct{})
+	c.relay.mu.Unlock()
+	signal.Notify(incoming, relayed()...)
+	go func() {
+		for s := range incoming {
+			if sig, ok := s.(unix.Signal); ok {
+				go c.forward(sig)
+			}
+		}
+	}()
+}
+
+// relayed are all signals that can be caught and mean something to a program.
+func relayed() []os.Signal {
+	var all []os.Signal
+	for s := unix.Signal(1); s < 65; s++ {
+		switch s {
+		case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE, // SIGURG is the Go runtime's
+			unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS, unix.SIGPROF,
+			32, 33, 34: // the C libraries'
+		default:
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func (c *Cmd) forward(sig unix.Signal) {
+	if c.relay.wholeGroup(sig) {
+		return
+	}
+	<-c.relay.ready
+	select {
+	case <-c.exited: // its id may be another's by now
+	default:
+		unix.Kill(c.pid, sig)
+	}
+}
+
+// wholeGroup reports whether the guardian got sig too, at about this time.
+func (r *relay) wholeGroup(sig unix.Signal) bool {
+	deadline := time.Now().Add(groupWindow)
+	for {
+		r.mu.Lock()
+		at, ok := r.sight[sig]
+		if ok && time.Since(at) < 2*groupWindow {
+			delete(r.sight, sig)
+			r.mu.Unlock()
+			return true
+		}
+		r.mu.Unlock()
+		left := time.Until(deadline)
+		if left <= 0 {
+			return false
+		}
+		time.Sleep(min(left, time.Millisecond))
+	}
+}
+
+// sighted notes that the guardian got a signal.
+func (r *relay) sighted(sig unix.Signal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.active {
+		r.sight[sig] = time.Now()
+	}
+}
+
+// stopped stops this process as the program was stopped, so that the shell sees
+// a stopped job. It returns when this process was continued.
+func (r *relay) stopped(sig unix.Signal) {
+	r.mu.Lock()
+	active := r.active
+	r.mu.Unlock()
+	if !active {
+		return
+	}
+	switch sig {
+	case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
+		signal.Reset(sig)
+		defer signal.Notify(r.incoming, sig)
+		unix.Kill(unix.Getpid(), sig)
+	default:
+		unix.Kill(unix.Getpid(), unix.SIGSTOP)
+	}
+}

@@ -1,0 +1,275 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/policy"
+)
+
+// maxReceivers bounds the threads that serve one run. Each handoff occupies one
+// for some hundred microseconds; more of them than this wait their turn.
+const maxReceivers = 48
+
+// minReceivers is how many threads wait for notifications when nothing happens:
+// one to take the next, one for what comes while the first is busy.
+const minReceivers = 2
+
+// A run is one program with all of its descendants, served through one
+// listener.
+//
+// Lock order: none is held while another is taken. Whatever the serving path
+// reads is immutable once the receivers start, or atomic.
+type run struct {
+	plan     *policy.Plan
+	table    [tableSize]served
+	listener int
+	closing  atomic.Bool
+	timed    bool // measure the time per call
+
+	region      *region
+	base        uint64
+	syscallInsn uint64 // offset in the kernel's vDSO
+	user        []byte // the user's own vDSO image
+
+	// first is the thread id of the program's first process until that has
+	// executed the program, then 0.
+	first atomic.Int32
+
+	// receivers counts the threads, idle those of them that wait in RECV.
+	receivers, idle atomic.Int32
+	done            sync.WaitGroup
+
+	mu        sync.Mutex
+	waiting   []notification     // execs that no thread was free for
+	expected  map[int32]*handoff // images that are being handed off, by process
+	missed    map[string]*Missed
+	missOrder []string
+
+	// expecting is len(expected), read without the lock.
+	expecting atomic.Int32
+
+	tids map[int]struct{} // the receivers' threads
+
+	execs, programs atomic.Uint64
+	final           atomic.Pointer[Counters] // once the region is unmapped
+	warn            func(string)             // each new reason of missed
+	ran             chan struct{}            // closed when the program has been executed
+}
+
+// tableSize covers every x86-64 system call number that a plan can name.
+const tableSize = 1024
+
+// start begins to serve. Each receiver is an OS thread of its own that blocks
+// in SECCOMP_IOCTL_NOTIF_RECV itself: polling first would lengthen the time in
+// which a signal without SA_RESTART interrupts the call.
+func (r *run) start() {
+	for range minReceivers {
+		r.spawn()
+	}
+}
+
+// spawn adds a receiver unless there are enough.
+func (r *run) spawn() bool {
+	if r.receivers.Add(1) > maxReceivers {
+		r.receivers.Add(-1)
+		return false
+	}
+	r.done.Add(1)
+	go r.receive()
+	return true
+}
+
+func (r *run) receive() {
+	defer r.done.Done()
+	defer r.receivers.Add(-1)
+	lockThread()
+	tid := unix.Gettid()
+	r.enlist(tid, true)
+	defer r.enlist(tid, false)
+	s := newServer(r)
+	for !r.closing.Load() {
+		r.idle.Add(1)
+		e := recvNotif(r.listener, &s.n)
+		idle := r.idle.Add(-1)
+		switch e {
+		case 0:
+		case unix.EINTR:
+			continue
+		case unix.ENOENT:
+			// The caller was killed before we took its call, or no process is
+			// left at all.
+			if r.hungUp() {
+				return
+			}
+			continue
+		default:
+			if !r.closing.Load() {
+				r.miss("notifications could not be received: "+e.Error(), "")
+			}
+			return
+		}
+		if !s.isExec() {
+			s.serve()
+			continue
+		}
+		// A handoff waits for a notification of its own, so one receiver must
+		// stay free for it.
+		if idle == 0 && !r.spawn() {
+			r.mu.Lock()
+			r.waiting = append(r.waiting, s.n)
+			r.mu.Unlock()
+			continue
+		}
+		for more := true; more; more = r.next(&s.n) {
+			s.serveExec()
+		}
+		if r.idle.Load() >= minReceivers {
+			return
+		}
+	}
+}
+
+// next takes an exec that was put off.
+func (r *run) next(n *notification) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) == 0 {
+		return false
+	}
+	*n = r.waiting[0]
+	r.waiting = r.waiting[1:]
+	return true
+}
+
+// hungUp reports whether the last process under the filter is gone.
+func (r *run) hungUp() bool {
+	p := []unix.PollFd{{Fd: int32(r.listener), Events: unix.POLLIN}}
+	_, err := unix.Poll(p, 0)
+	return err == nil && p[0].Revents&unix.POLLHUP != 0
+}
+
+// expect announces that process pid will ask for its descriptors (h), or that it
+// no longer will (nil).
+func (r *run) expect(pid int, h *handoff) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h == nil {
+		delete(r.expected, int32(pid))
+	} else {
+		r.expected[int32(pid)] = h
+	}
+	r.expecting.Store(int32(len(r.expected)))
+}
+
+// handingOff returns the handoff that process pid is in, nil if in none.
+func (r *run) handingOff(pid uint32) *handoff {
+	if r.expecting.Load() == 0 {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.expected[int32(pid)]
+}
+
+// executed notes that the caller of an exec runs the new image.
+func (r *run) executed(t *tracee) {
+	if r.first.CompareAndSwap(int32(t.pid), 0) {
+		close(r.ran)
+	}
+}
+
+// unseizable answers an exec whose caller we can't attach to.
+func (r *run) unseizable(n *notification, err error) {
+	if !notifValid(r.listener, n.id) {
+		return // gone, which is what ESRCH says too
+	}
+	reason := "the process can't be attached to"
+	if errors.Is(err, unix.EPERM) {
+		reason = "the process has a tracer of its own, or is another user's"
+	}
+	if r.plan.Strict {
+		r.miss(reason+": exec refused", fmt.Sprintf("process %d", n.pid))
+		sendNotif(r.listener, &response{id: n.id, err: -int32(unix.EACCES)})
+		return
+	}
+	r.miss(reason, fmt.Sprintf("process %d", n.pid))
+	if r.first.CompareAndSwap(int32(n.pid), 0) {
+		close(r.ran)
+	}
+	sendNotif(r.listener, &response{id: n.id, flags: flagContinue})
+}
+
+// missImage notes that an image runs without the shim. What the filter notifies
+// is served all the same.
+func (r *run) missImage(t *tracee, err error) {
+	reason := err.Error()
+	if r.plan.Strict {
+		unix.Kill(t.pid, unix.SIGKILL)
+		reason += ": killed"
+	}
+	r.miss(reason, t.String()+exeName(t.pid))
+}
+
+// miss counts something that could not be served. Each reason is told once.
+func (r *run) miss(reason, example string) {
+	r.mu.Lock()
+	m := r.missed[reason]
+	if m == nil {
+		m = &Missed{Reason: reason, Example: example}
+		r.missed[reason] = m
+		r.missOrder = append(r.missOrder, reason)
+	}
+	m.Count++
+	first := m.Count == 1
+	r.mu.Unlock()
+	if first && r.warn != nil {
+		if example != "" {
+			reason += " (" + example + ")"
+		}
+		r.warn(reason)
+	}
+}
+
+// stop ends the receivers. On kernels before 6.6 those that wait in RECV don't
+// notice that the last process is gone; closing the listener wakes nobody
+// either, so they are interrupted by a signal that the runtime ignores.
+func (r *run) stop() {
+	r.closing.Store(true)
+	gone := make(chan struct{})
+	go func() {
+		r.done.Wait()
+		close(gone)
+	}()
+	for wait := time.Duration(0); ; wait = 2*wait + time.Millisecond {
+		select {
+		case <-gone:
+		case <-time.After(wait): // one that was not yet in RECV misses it
+			r.mu.Lock()
+			for tid := range r.tids {
+				unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)
+			}
+			r.mu.Unlock()
+			continue
+		}
+		break
+	}
+	unix.Close(r.listener)
+	r.region.close()
+}
+
+// enlist notes a receiver's thread, or strikes it.
+func (r *run) enlist(tid int, in bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if in {
+		r.tids[tid] = struct{}{}
+	} else {
+		delete(r.tids, tid)
+	}
+}

@@ -1,0 +1,197 @@
+package supervisor
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/reflect"
+)
+
+// served is what the serving path knows of one system call number.
+type served struct {
+	entries []*entry // in the plan's order
+	handoff bool     // one of policy.HandoffCalls
+}
+
+// An entry is one rule, ready to be served and counted.
+type entry struct {
+	rule    *policy.Rule
+	handler reflect.Handler
+	// kernel counts calls that were handed back to the kernel.
+	count, errs, kernel, nanos atomic.Uint64
+}
+
+func constant(v int64, e unix.Errno) reflect.Handler {
+	return reflect.HandlerFunc(func(*reflect.Call) reflect.Result { return reflect.Result{Value: v, Errno: e} })
+}
+
+// A server is one receiver's working memory: serving allocates nothing.
+type server struct {
+	r    *run
+	n    notification
+	call reflect.Call
+	mem  taskMemory
+	resp response
+}
+
+func newServer(r *run) *server {
+	s := &server{r: r}
+	s.mem.s = s
+	s.call.Mem = &s.mem
+	return s
+}
+
+func (s *server) isExec() bool {
+	return s.n.arch == unix.AUDIT_ARCH_X86_64 && (s.n.nr == unix.SYS_EXECVE || s.n.nr == unix.SYS_EXECVEAT)
+}
+
+// match finds the rule that the call meets.
+func (s *server) match() *entry {
+	if s.n.arch != unix.AUDIT_ARCH_X86_64 || uint32(s.n.nr) >= tableSize {
+		return nil
+	}
+next:
+	for _, e := range s.r.table[s.n.nr].entries {
+		for i := range e.rule.Conds {
+			if !e.rule.Conds[i].Holds(&s.n.args) {
+				continue next
+			}
+		}
+		return e
+	}
+	return nil
+}
+
+// serve answers any call but an exec.
+func (s *server) serve() {
+	s.resp = response{id: s.n.id, flags: flagContinue}
+	ours := int32(s.n.pid) == s.r.first.Load() || // before its program runs
+		s.r.handingOff(s.n.pid) != nil
+	if !ours {
+		if e := s.match(); e != nil {
+			s.apply(e)
+		}
+	}
+	sendNotif(s.r.listener, &s.resp) // ENOENT: the caller was killed meanwhile
+}
+
+// serveExec answers an execve or execveat.
+func (s *server) serveExec() {
+	if h := s.r.handingOff(s.n.pid); h != nil {
+		h.give(&s.n)
+		return
+	}
+	if int32(s.n.pid) != s.r.first.Load() {
+		if e := s.match(); e != nil && e.handler != nil {
+			s.resp = response{id: s.n.id, flags: flagContinue}
+			if s.apply(e); s.resp.flags&flagContinue == 0 {
+				sendNotif(s.r.listener, &s.resp)
+				return
+			}
+		}
+	}
+	s.r.exec(&s.n)
+}
+
+// apply lets the rule's handler answer, and counts.
+func (s *server) apply(e *entry) {
+	if e.handler == nil {
+		return
+	}
+	var begin time.Time
+	if s.r.timed {
+		begin = time.Now()
+	}
+	c := &s.call
+	c.Nr, c.Arch, c.IP, c.Args, c.TID = s.n.nr, s.n.arch, s.n.ip, s.n.args, int(s.n.pid)
+	s.mem.reset()
+	res := e.handler.Serve(c)
+	e.count.Add(1)
+	switch {
+	case s.mem.unreachable != 0:
+		s.r.miss("a process's memory can't be reached, its calls go to the kernel: "+s.mem.unreachable.Error(),
+			"process "+strconv.Itoa(int(s.n.pid)))
+		e.kernel.Add(1)
+	case res.Continue:
+		e.kernel.Add(1)
+	case res.Errno != 0:
+		s.resp.flags, s.resp.err = 0, -int32(res.Errno)
+		e.errs.Add(1)
+	default:
+		s.resp.flags, s.resp.val = 0, res.Value
+	}
+	if s.r.timed {
+		e.nanos.Add(uint64(time.Since(begin)))
+	}
+}
+
+// taskMemory is the memory of the thread whose call is served.
+type taskMemory struct {
+	s           *server
+	mem         reflect.Memory
+	checked     bool
+	unreachable unix.Errno
+}
+
+func (m *taskMemory) reset() { m.mem, m.checked, m.unreachable = nil, false, 0 }
+
+// reach makes sure that the thread id still means the caller: it may have been
+// killed, and the id given away, since the notification was received.
+func (m *taskMemory) reach() error {
+	if !m.checked {
+		if m.s.n.pid == 0 {
+			m.unreachable = unix.ESRCH
+			return unix.ESRCH
+		}
+		if !notifValid(m.s.r.listener, m.s.n.id) {
+			return unix.ESRCH // nobody waits for the answer
+		}
+		m.mem = reflect.ProcessMemory(int(m.s.n.pid))
+		m.checked = true
+	}
+	return nil
+}
+
+func (m *taskMemory) note(err error) {
+	if err == nil || err == unix.EFAULT {
+		return
+	}
+	if e, ok := err.(unix.Errno); ok && e != unix.ESRCH {
+		m.unreachable = e
+	}
+}
+
+func (m *taskMemory) Read(addr uint64, p []byte) (int, error) {
+	if err := m.reach(); err != nil {
+		return 0, err
+	}
+	n, err := m.mem.Read(addr, p)
+	m.note(err)
+	return n, err
+}
+
+func (m *taskMemory) Write(addr uint64, p []byte) (int, error) {
+	if err := m.reach(); err != nil {
+		return 0, err
+	}
+	n, err := m.mem.Write(addr, p)
+	m.note(err)
+	return n, err
+}
+
+// exeName is the executable of a process, for messages.
+func exeName(pid int) string {
+	name, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+	if err != nil {
+		return ""
+	}
+	return ", " + name
+}
+
+func isHandoffCall(name string) bool { return slices.Contains(policy.HandoffCalls, name) }

@@ -1,0 +1,92 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/policy"
+)
+
+// Counters returns what the run has counted so far. It may be called at any
+// time after Start, from any goroutine.
+func (c *Cmd) Counters() Counters {
+	if c.run == nil {
+		return Counters{}
+	}
+	if final := c.run.final.Load(); final != nil {
+		return *final
+	}
+	return c.run.counters()
+}
+
+func (r *run) counters() Counters {
+	out := Counters{Execs: r.execs.Load(), Programs: r.programs.Load()}
+	inProgram := r.vdsoCounts()
+	for i := range r.plan.Rules {
+		rule := &r.plan.Rules[i]
+		if i == 0 || r.plan.Rules[i-1].Nr != rule.Nr {
+			if n := inProgram[rule.Nr]; n > 0 {
+				out.Calls = append(out.Calls, CallCount{
+					Call: rule.Name, Implementation: "shim", Mechanism: "vdso", Count: n,
+				})
+			}
+		}
+		for _, e := range r.table[rule.Nr].entries {
+			if e.rule == rule {
+				out.Calls = append(out.Calls, e.counts(r.timed)...)
+			}
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, reason := range r.missOrder {
+		out.Missed = append(out.Missed, *r.missed[reason])
+	}
+	return out
+}
+
+// vdsoCounts sums, by system call number, what the shim's functions counted.
+func (r *run) vdsoCounts() map[int]uint64 {
+	counts := map[int]uint64{}
+	for symbol, n := range r.region.counts() {
+		if nr, ok := vdsoCall(symbol); ok && r.binding(symbol) != 0 {
+			counts[nr] += n
+		}
+	}
+	return counts
+}
+
+// counts tells what an entry served, and apart what it left to the kernel.
+func (e *entry) counts(timed bool) []CallCount {
+	var out []CallCount
+	count, kernel := e.count.Load(), e.kernel.Load()
+	if count > kernel {
+		out = append(out, CallCount{
+			Call: e.rule.Name, Implementation: implementation(e.rule), Mechanism: "notify",
+			Count: count - kernel, Errors: e.errs.Load(), Time: time.Duration(e.nanos.Load()), Timed: timed,
+		})
+	}
+	if kernel > 0 {
+		out = append(out, CallCount{Call: e.rule.Name, Implementation: "kernel", Mechanism: "notify", Count: kernel})
+	}
+	return out
+}
+
+// implementation names what answers a rule's notifications.
+func implementation(rule *policy.Rule) string {
+	switch a := rule.Action; a.Kind {
+	case policy.Go:
+		return "go: " + a.Handler
+	case policy.Shim:
+		return "go: " + rule.Name
+	case policy.Return:
+		return fmt.Sprintf("return: %d", a.Value)
+	case policy.Errno:
+		return "errno: " + unix.ErrnoName(unix.Errno(a.Errno))
+	case policy.Deny:
+		return "deny"
+	}
+	return "kernel"
+}

@@ -1,0 +1,281 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/bpf"
+	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/reflect"
+	"github.com/sysreflect/sysreflect/supervisor/internal/guardian"
+	"github.com/sysreflect/sysreflect/vdsoshim"
+)
+
+// Start starts the program. When it returns nil the program has been executed;
+// errors of execve are returned, as os/exec does, and nothing runs then.
+func (c *Cmd) Start() error {
+	if c.run != nil {
+		return errors.New("supervisor: already started")
+	}
+	if c.Plan == nil {
+		return errors.New("supervisor: no plan")
+	}
+	if c.lookErr != nil {
+		return &ExecError{c.Path, errors.Unwrap(c.lookErr)}
+	}
+	r := &run{
+		plan: c.Plan, user: c.VDSO, timed: c.Stats, warn: c.Warn,
+		listener: -1, expected: map[int32]*handoff{}, missed: map[string]*Missed{},
+		tids: map[int]struct{}{}, ran: make(chan struct{}),
+	}
+	if err := r.fillTable(c.Handlers); err != nil {
+		return err
+	}
+	if err := r.chooseBase(); err != nil {
+		return err
+	}
+	filter, err := bpf.Compile(c.Plan, r.base+vdsoshim.GateOff)
+	if err != nil {
+		return err
+	}
+	if err := c.copies.connect(c.Stdin, c.Stdout, c.Stderr, c.ExtraFiles); err != nil {
+		c.copies.abandon()
+		return err
+	}
+	env := c.Env
+	if env == nil {
+		env = os.Environ()
+	}
+	fds := make([]uintptr, len(c.copies.files))
+	for i, f := range c.copies.files {
+		fds[i] = f.Fd()
+	}
+	c.keeper, err = launch(&guardian.Launch{
+		Path: c.Path, Args: c.Args, Env: env,
+		Main: filter.Main, Deny: filter.Deny, KeepPrivileges: c.Setuid, Ignored: ignoredSignals(),
+	}, c.Dir, fds)
+	runtime.KeepAlive(c.copies.files)
+	if err != nil {
+		c.copies.abandon()
+		return err
+	}
+	// The guardian starts meanwhile.
+	if err := r.buildRegion(c.Stats); err != nil {
+		c.copies.abandon()
+		c.keeper.killTree()
+		c.keeper.collect()
+		return err
+	}
+	if err := c.begin(r); err != nil {
+		c.copies.abandon()
+		c.keeper.killTree()
+		c.keeper.collect()
+		r.region.close()
+		return err
+	}
+	return c.awaitExec()
+}
+
+// begin takes the listener from the guardian and starts to serve.
+func (c *Cmd) begin(r *run) error {
+	m, fd, err := c.keeper.receive()
+	switch {
+	case err != nil:
+		return err
+	case m.Type == guardian.Exit:
+		return &ExecError{c.Path, fmt.Errorf("killed before it ran: %w", &ExitError{&State{Status: unix.WaitStatus(m.Status)}})}
+	case m.Type == guardian.Failed:
+		return startError(guardian.Step(m.Detail), unix.Errno(m.Status))
+	case m.Type != guardian.Started || fd < 0:
+		return fmt.Errorf("unexpected message %d from the guardian", m.Type)
+	}
+	r.listener = fd
+	r.first.Store(m.PID)
+	setSyncWakeUp(r.listener) // Linux >= 6.6; slower without, not wrong
+	c.run, c.pid = r, int(m.PID)
+	c.exited, c.empty = make(chan struct{}), make(chan struct{})
+	r.start()
+	if c.relay.ready != nil {
+		close(c.relay.ready)
+	}
+	go c.watch()
+	return nil
+}
+
+// awaitExec returns when the program runs or could not be executed.
+func (c *Cmd) awaitExec() error {
+	select {
+	case <-c.run.ran:
+	case <-c.exited:
+		select {
+		case <-c.run.ran: // and ended at once
+		default:
+			c.copies.abandon()
+			<-c.empty
+			if c.failure != nil {
+				return c.failure
+			}
+			return &ExecError{c.Path, fmt.Errorf("killed before it ran: %w", &ExitError{c.State})}
+		}
+	}
+	c.copies.started()
+	return nil
+}
+
+// watch follows the guardian's messages until the tree is gone.
+func (c *Cmd) watch() {
+	defer close(c.empty)
+	ended := false
+	end := func(s *State, failure error) {
+		if !ended {
+			ended = true
+			c.State, c.failure = s, failure
+			close(c.exited)
+		}
+	}
+	for {
+		m, fd, err := c.keeper.receive()
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+		if err != nil {
+			// Killed, with nobody left to adopt and kill what remains: do what
+			// can be done.
+			if !ended {
+				unix.Kill(c.pid, unix.SIGKILL)
+			}
+			end(&State{}, err)
+			break
+		}
+		switch m.Type {
+		case guardian.Exit:
+			end(&State{unix.WaitStatus(m.Status), m.Rusage}, nil)
+		case guardian.ExecFailed:
+			if m.Detail != 0 {
+				end(&State{}, startError(guardian.Step(m.Detail), unix.Errno(m.Status)))
+			} else {
+				end(&State{}, &ExecError{c.Path, unix.Errno(m.Status)})
+			}
+		case guardian.Stop:
+			c.relay.stopped(unix.WaitStatus(m.Status).StopSignal())
+		case guardian.Signal:
+			c.relay.sighted(unix.Signal(m.Status))
+		}
+		if m.Type == guardian.Empty {
+			break
+		}
+	}
+	c.keeper.collect()
+	c.run.final.Store(ptr(c.Counters()))
+	c.run.stop()
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func startError(step guardian.Step, e unix.Errno) error {
+	err := fmt.Errorf("%v: %w", step, e)
+	switch {
+	case e == unix.EBUSY:
+		return fmt.Errorf("%w: %w", ErrListener, err)
+	case e == unix.EINVAL || e == unix.ENOSYS || e == unix.EACCES || e == unix.EPERM:
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	return err
+}
+
+// fillTable prepares what the receivers look up.
+func (r *run) fillTable(handlers map[string]reflect.Handler) error {
+	for i := range r.plan.Rules {
+		rule := &r.plan.Rules[i]
+		if rule.Nr < 0 || rule.Nr >= tableSize {
+			return fmt.Errorf("system call number %d is out of range", rule.Nr)
+		}
+		h, err := handlerFor(rule, handlers)
+		if err != nil {
+			return err
+		}
+		r.table[rule.Nr].entries = append(r.table[rule.Nr].entries, &entry{rule: rule, handler: h})
+	}
+	return nil
+}
+
+// handlerFor is what serves a rule's notifications; nil leaves the call to the
+// kernel.
+func handlerFor(rule *policy.Rule, handlers map[string]reflect.Handler) (reflect.Handler, error) {
+	name := rule.Name
+	switch a := rule.Action; a.Kind {
+	case policy.Return:
+		return constant(a.Value, 0), nil
+	case policy.Errno:
+		return constant(0, unix.Errno(a.Errno)), nil
+	case policy.Deny:
+		return constant(0, unix.EPERM), nil
+	case policy.Go:
+		name = a.Handler
+		if h := handlers[name]; h != nil {
+			return h, nil
+		}
+	case policy.Shim:
+	default:
+		return nil, nil
+	}
+	h, ok := reflect.Builtin(name)
+	if !ok {
+		return nil, fmt.Errorf("%s: no handler is called %q", rule.Name, name)
+	}
+	return h, nil
+}
+
+// chooseBase picks where the shim goes in every program of the run.
+func (r *run) chooseBase() (err error) {
+	r.base, err = vdsoshim.Base(mmapMinAddr())
+	return err
+}
+
+// buildRegion completes the shim for the kernel that runs and the plan.
+func (r *run) buildRegion(stats bool) error {
+	kernel, _, err := vdsoshim.Kernel()
+	if err != nil {
+		return fmt.Errorf("%w: read the kernel's vDSO: %w", ErrUnsupported, err)
+	}
+	off, ok := kernel.SyscallInsn()
+	if !ok {
+		return fmt.Errorf("%w: the kernel's vDSO has no syscall instruction", ErrUnsupported)
+	}
+	r.syscallInsn = off
+	built, err := vdsoshim.Complete(vdsoshim.Options{Kernel: kernel, Bind: r.binding, Count: stats})
+	if err != nil {
+		return err
+	}
+	r.region, err = newRegion(built, r.user, stats)
+	return err
+}
+
+// binding says what a vDSO function leads to under the plan.
+func (r *run) binding(name string) vdsoshim.Binding {
+	nr, ok := vdsoCall(name)
+	if !ok {
+		return vdsoshim.Forward
+	}
+	rules := r.plan.For(nr)
+	if len(rules) == 0 {
+		if r.plan.Default.Kind == policy.Allow {
+			return vdsoshim.Forward
+		}
+		return vdsoshim.Stub
+	}
+	// A rule with conditions is the filter's to judge: the call must be made.
+	if len(rules) == 1 && len(rules[0].Conds) == 0 {
+		switch rule := rules[0]; {
+		case rule.Action.Kind == policy.Allow:
+			return vdsoshim.Forward
+		case rule.Action.Kind == policy.Shim && rule.Mechanism != policy.Notify:
+			return vdsoshim.Shim
+		}
+	}
+	return vdsoshim.Stub
+}

@@ -1,0 +1,176 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// errGone means that the tracee died, or that its call was interrupted, while
+// we were at it.
+var errGone = errors.New("the process is gone")
+
+// A tracee is a thread under ptrace. ptrace(2) ties it to the thread that
+// attached: all methods run on that one locked OS thread.
+type tracee struct {
+	tid int // the thread that we attached to; after an exec the process id
+	pid int // its process
+	// stop is what the last wait returned.
+	stop unix.WaitStatus
+	// sigstop means that a SIGSTOP arrived and was held back.
+	sigstop bool
+	dead    bool
+}
+
+// seize attaches to a thread without stopping it. A tracer that dies takes the
+// tracee with it (EXITKILL): half a handoff must not run on.
+func seize(tid int) (*tracee, error) {
+	if e := ptraceRequest(unix.PTRACE_SEIZE, tid, 0, ptraceOptions); e != nil {
+		return nil, e
+	}
+	t := &tracee{tid: tid, pid: tid}
+	// pidfd_open takes only the leader's id: the cheapest way to know.
+	if fd, err := unix.PidfdOpen(tid, 0); err == nil {
+		unix.Close(fd)
+	} else if pid := threadGroup(tid); pid != 0 {
+		t.pid = pid
+	}
+	return t, nil
+}
+
+// threadGroup reads Tgid from /proc/TID/status; 0 if the thread is gone.
+func threadGroup(tid int) int {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, ok := strings.Cut(string(b), "\nTgid:")
+	if !ok {
+		return 0
+	}
+	line, _, _ := strings.Cut(rest, "\n")
+	pid, _ := strconv.Atoi(strings.TrimSpace(line))
+	return pid
+}
+
+// wait blocks until the tracee stops or dies.
+//
+// It waits for that one id and no other: the host program's own children are
+// none of our business. A thread that is not the leader takes the leader's id
+// when its exec succeeds (de_thread), so both are looked at.
+func (t *tracee) wait() error {
+	for pause := 20 * time.Microsecond; ; pause = min(2*pause, time.Millisecond) {
+		options, ids := unix.WALL, [...]int{t.tid, t.pid}
+		if t.tid != t.pid {
+			options |= unix.WNOHANG
+		}
+		for _, id := range ids {
+			got, err := unix.Wait4(id, &t.stop, options, nil)
+			if err == unix.EINTR {
+				break
+			}
+			if got == id {
+				if t.stop.Exited() || t.stop.Signaled() {
+					t.dead = true
+					return errGone
+				}
+				if id == t.pid {
+					t.tid = t.pid
+				}
+				return nil
+			}
+			if err == unix.ECHILD && t.tid == t.pid {
+				t.dead = true
+				return errGone
+			}
+		}
+		if options&unix.WNOHANG != 0 {
+			if t.vanished() {
+				t.dead = true
+				return errGone
+			}
+			time.Sleep(pause)
+		}
+	}
+}
+
+// vanished reports whether neither id is ours to wait for.
+func (t *tracee) vanished() bool {
+	_, a := unix.Wait4(t.tid, nil, unix.WALL|unix.WNOHANG, nil)
+	_, b := unix.Wait4(t.pid, nil, unix.WALL|unix.WNOHANG, nil)
+	return a == unix.ECHILD && b == unix.ECHILD
+}
+
+// event is the PTRACE_EVENT_* of the last stop, 0 if it was none.
+func (t *tracee) event() int {
+	return int(uint32(t.stop) >> 16)
+}
+
+// resume lets the tracee run with request (PTRACE_CONT or PTRACE_SYSCALL) and
+// waits until reached says that the stop is the wanted one. A stop for a
+// SIGSTOP is remembered and the signal is held back until the detach.
+func (t *tracee) resume(request int, reached func() bool) error {
+	sig := 0
+	for {
+		if err := ptraceRequest(request, t.tid, 0, uintptr(sig)); err != nil {
+			return t.lost(err)
+		}
+		if err := t.wait(); err != nil {
+			return err
+		}
+		if reached() {
+			return nil
+		}
+		switch s := t.stop.StopSignal(); {
+		case t.event() != 0: // PTRACE_EVENT_STOP and others: go on
+			sig = 0
+		case s == unix.SIGSTOP:
+			t.sigstop, sig = true, 0
+		case s == unix.SIGTRAP|0x80:
+			sig = 0
+		default:
+			sig = int(s)
+		}
+	}
+}
+
+func (t *tracee) atSyscall() bool { return t.stop.StopSignal() == unix.SIGTRAP|0x80 }
+
+// lost turns ESRCH from a ptrace request into errGone, after the tracee's death
+// has been collected: a stopped tracee answers ESRCH only when it was killed.
+func (t *tracee) lost(err error) error {
+	if err != unix.ESRCH {
+		return err
+	}
+	for !t.dead {
+		if t.wait() == nil {
+			ptraceRequest(unix.PTRACE_CONT, t.tid, 0, 0)
+		}
+	}
+	return errGone
+}
+
+// detach lets the tracee go on its own, with a SIGSTOP that was held back.
+func (t *tracee) detach() {
+	if t.dead {
+		return
+	}
+	if t.sigstop {
+		unix.Tgkill(t.pid, t.tid, unix.SIGSTOP)
+	}
+	if err := ptraceRequest(unix.PTRACE_DETACH, t.tid, 0, 0); err != nil {
+		t.lost(err)
+	}
+}
+
+func (t *tracee) String() string { return fmt.Sprintf("process %d", t.pid) }
+
+// lockThread ties the goroutine to its OS thread for good: the thread ends with
+// the goroutine, so no tracee can be left on a thread that others use.
+func lockThread() { runtime.LockOSThread() }
