@@ -3,15 +3,9 @@ package reflect
 import (
 	"os"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-// target is memory of this process that handlers write to.
-var target [1 << 16]byte
-
-func targetAt(off int) uint64 { return uint64(uintptr(unsafe.Pointer(&target[off]))) }
 
 var handlerCalls = []struct {
 	name, handler string

@@ -81,7 +81,7 @@ func gettimeofday(c *Call) Result {
 		binary.NativeEndian.PutUint64(s[0:], uint64(now.Sec))
 		binary.NativeEndian.PutUint64(s[8:], uint64(now.Usec))
 		if tv%PageSize <= PageSize-16 {
-			if err := copyOut(c.Mem, tv, s[:16]); err != nil {
+			if _, err := c.Mem.Write(tv, s[:16]); err != nil { // both at once
 				return fault(err)
 			}
 		} else {

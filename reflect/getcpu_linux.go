@@ -49,11 +49,22 @@ func getcpu(c *Call) Result {
 }
 
 // processorOf returns the processor that a thread is on, or was on last. While
-// a call is served the thread sleeps, and that is where it made the call.
+// a call is served the thread sleeps, and that is where it made the call. For a
+// thread bound to one processor the answer is the kernel's; another thread may
+// have been moved before it reads the answer, as always with getcpu(2), and with
+// SYNC_WAKE_UP it often has.
 func processorOf(tid int) (int, bool) {
 	if tid <= 0 {
 		return 0, false
 	}
+	if cpu, ok := boundTo(tid); ok {
+		return cpu, true
+	}
+	return fromStat(tid)
+}
+
+// fromStat reads field 39 of a thread's stat file.
+func fromStat(tid int) (int, bool) {
 	s := getScratch()
 	defer s.release()
 	path := appendTask(s[:0], tid, "/task/")
@@ -64,7 +75,7 @@ func processorOf(tid int) (int, bool) {
 	return statProcessor(s[room : room+n])
 }
 
-// statProcessor finds field 39 of a stat file, proc_pid_stat(5). The name in
+// statProcessor finds that field, proc_pid_stat(5). The name in
 // field 2 may hold anything, parentheses included, but nothing behind it does.
 func statProcessor(b []byte) (int, bool) {
 	i := bytes.LastIndexByte(b, ')')

@@ -10,9 +10,8 @@ const (
 )
 
 // getrandom follows sys_getrandom and get_random_bytes_user, drivers/char/random.c
-// of Linux 5.19 and later. Two things can't be seen from here and can't be seen
-// by the program either: a signal that arrives during a long request does not
-// shorten it, and a buffer that is unmapped meanwhile is noticed a page at a time.
+// of Linux 5.19 and later. One thing differs within what getrandom(2) allows: a
+// signal that arrives during a request of several pages does not shorten it.
 func getrandom(c *Call) Result {
 	addr, n, flags := c.Args[0], c.Args[1], uint32(c.Args[2])
 	if flags&^grndKnown != 0 {
@@ -27,17 +26,22 @@ func getrandom(c *Call) Result {
 	if n > maxRandom {
 		return leave
 	}
+	// Before the kernel looks at the buffer it waits for its generator, or
+	// says EAGAIN; it knows which.
 	own := int(flags) | unix.GRND_NONBLOCK
-	if n == 0 || nearTop(addr, n) {
-		// access_ok is the one check left, and the kernel answers it for
-		// this process as for any other: the border is the processor's.
-		if r := askAccess(addr, n, own); r.Errno != 0 || r.Continue || n == 0 {
-			return r
+	if ok := accessOK(addr, n); n == 0 || !ok {
+		_, _, errno := unix.RawSyscall(unix.SYS_GETRANDOM, 0, 0, uintptr(own))
+		switch {
+		case errno != 0:
+			return leave
+		case !ok:
+			return Result{Errno: unix.EFAULT}
 		}
+		return Result{}
 	}
 	s := getScratch()
 	defer func() {
-		clear(s[:]) // the bytes are the program's secret from now on
+		clear(s[:min(n, PageSize)]) // the bytes are the program's secret from now on
 		s.release()
 	}()
 	done := uint64(0)
@@ -45,8 +49,7 @@ func getrandom(c *Call) Result {
 		// To the page border, so that a page is generated only when the one
 		// before it could be written.
 		b := s[:min(n-done, PageSize-(addr+done)%PageSize)]
-		// Not ready: the caller has to wait, or gets EAGAIN; the kernel
-		// knows which.
+		// EAGAIN is the only error: not ready.
 		if k, err := unix.Getrandom(b, own); err != nil || k != len(b) {
 			if done == 0 {
 				return leave
@@ -63,20 +66,4 @@ func getrandom(c *Call) Result {
 		}
 	}
 	return Result{Value: int64(done)}
-}
-
-// nearTop reports whether a buffer ends where the kernel's access_ok may refuse
-// it as a whole: near or above the lowest border that an x86-64 kernel has.
-func nearTop(addr, n uint64) bool { return addr+n >= 1<<47-PageSize || addr+n < addr }
-
-// askAccess lets the kernel check an address range without touching it.
-func askAccess(addr, n uint64, flags int) Result {
-	if addr+n < addr {
-		return Result{Errno: unix.EFAULT}
-	}
-	_, _, errno := unix.RawSyscall(unix.SYS_GETRANDOM, uintptr(addr+n), 0, uintptr(flags))
-	if errno == unix.EAGAIN {
-		return leave
-	}
-	return Result{Errno: errno}
 }

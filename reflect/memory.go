@@ -55,6 +55,9 @@ func put(m Memory, addr uint64, p []byte) error {
 
 // copyOut stores p as copy_to_user does: as far as the memory goes.
 func copyOut(m Memory, addr uint64, p []byte) error {
+	if !accessOK(addr, uint64(len(p))) {
+		return unix.EFAULT
+	}
 	_, err := m.Write(addr, p)
 	return err
 }

@@ -60,12 +60,10 @@ func (p *Process) transfer(nr uintptr, addr uint64, b []byte) (int, error) {
 			uintptr(unsafe.Pointer(&local)), 1,
 			uintptr(unsafe.Pointer(&remote)), uintptr(pieces), 0)
 		switch {
-		case errno == unix.EINTR:
-			continue
+		case errno == unix.EFAULT || errno == 0 && n == 0:
+			return done, judge(p.TID, at, nr == unix.SYS_PROCESS_VM_WRITEV)
 		case errno != 0:
 			return done, errno
-		case n == 0:
-			return done, unix.EFAULT
 		}
 		// Less than asked for: the next turn begins at the bad page and
 		// learns why.
