@@ -73,8 +73,7 @@ func isHandoff(nr int) bool {
 // execNumbers are the numbers that start a new image, ascending.
 var execNumbers = [...]int{unix.SYS_EXECVE, unix.SYS_EXECVEAT}
 
-// exemptNumbers are the calls that a default other than allow does not reach:
-// those of the handoff, and those without which a process can neither end nor
+// exemptNumbers are the calls that no default refuses: those of the handoff, and those without which a process can neither end nor
 // return from a signal, nor finish an interrupted sleep. Ascending.
 var exemptNumbers = [...]int{
 	unix.SYS_CLOSE, unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_MUNMAP, unix.SYS_RT_SIGRETURN,
@@ -144,8 +143,19 @@ func (k kind) byDefault(p *policy.Plan) (answer, error) {
 	return answer{}, fmt.Errorf("bpf: default action %v can't be given by a filter", p.Default)
 }
 
+// refuses reports whether the default is one that exemptNumbers are spared.
+// Plans of package policy spell out the default for them; a plan made by hand
+// may not.
+func refuses(p *policy.Plan) bool {
+	switch p.Default.Kind {
+	case policy.Deny, policy.Errno, policy.Kill:
+		return true
+	}
+	return false
+}
+
 // body returns what filter k says about number nr, whose rules are given.
-func (k kind) body(nr int, rules []policy.Rule, byDefault answer) (body, error) {
+func (k kind) body(nr int, rules []policy.Rule, byDefault answer, refuses bool) (body, error) {
 	if isExec(nr) {
 		// Without a tracer RET_TRACE answers ENOSYS: nothing is executed
 		// through the gate but at the end of a handoff.
@@ -154,7 +164,7 @@ func (k kind) body(nr int, rules []policy.Rule, byDefault answer) (body, error) 
 		} else {
 			byDefault = allowed
 		}
-	} else if slices.Contains(exemptNumbers[:], nr) {
+	} else if refuses && slices.Contains(exemptNumbers[:], nr) {
 		byDefault = allowed
 	}
 	var b body

@@ -46,8 +46,8 @@ func (a *assembler) spans(k kind, p *policy.Plan, gate uint64) ([]span, error) {
 			out = append(out, span{nr, to})
 		}
 	}
-	err = eachNumber(k, p, other != allowed, func(nr int, rules []policy.Rule) error {
-		b, err := k.body(nr, rules, other)
+	err = eachNumber(k, p, func(nr int, rules []policy.Rule) error {
+		b, err := k.body(nr, rules, other, refuses(p))
 		if err != nil {
 			return err
 		}
@@ -75,10 +75,10 @@ func (a *assembler) spans(k kind, p *policy.Plan, gate uint64) ([]span, error) {
 
 // eachNumber calls f, in ascending order, for every number that filter k may
 // not treat as unlisted.
-func eachNumber(k kind, p *policy.Plan, exempts bool, f func(nr int, rules []policy.Rule) error) error {
+func eachNumber(k kind, p *policy.Plan, f func(nr int, rules []policy.Rule) error) error {
 	var fixed []int
 	switch {
-	case exempts:
+	case refuses(p):
 		fixed = exemptNumbers[:]
 	case k == mainFilter:
 		fixed = execNumbers[:]
