@@ -47,7 +47,10 @@ func (e *Error) Excerpt() string {
 	col := min(e.Pos.Column-1, len(line))
 	// A long line is cut to the neighbourhood of the place.
 	const before, width = 60, 100
-	cut := max(0, col-before)
+	cut := 0
+	if len(line) > width {
+		cut = max(0, min(col-before, len(line)-width))
+	}
 	end := min(len(line), cut+width)
 	nr := fmt.Sprintf("%5d | ", e.Pos.Line)
 	pad := strings.Repeat(" ", len(nr)-2) + "| "

@@ -201,7 +201,7 @@ func (x *expression) term() (v uint64, negative bool, e *exprError) {
 		v, ok := parseUint(word)
 		switch {
 		case !ok:
-			return 0, false, x.fail(start, "%q is no number of at most 64 bits", word).hintf("decimal, or hexadecimal with 0x")
+			return 0, false, x.fail(start, "%q is no number of at most 64 bits", word).hintf("%s", numberHint(word))
 		case negative && v > 1<<63:
 			return 0, false, x.fail(start, "-%s has more than 64 bits", word)
 		case negative:
@@ -283,8 +283,24 @@ func (x *expression) here() string {
 	if x.off >= len(x.text) {
 		return "the end"
 	}
+	ahead := expression{text: x.text, off: x.off}
+	if word := ahead.word(); word != "" {
+		return strconv.Quote(word)
+	}
 	r, _ := utf8.DecodeRuneInString(x.text[x.off:])
 	return strconv.Quote(string(r))
+}
+
+// numberHint says how numbers are written, to someone who wrote word.
+func numberHint(word string) string {
+	if isOctal(word) {
+		return "a leading zero is ambiguous: octal is 0o" + strings.TrimLeft(word, "0") + ", decimal has none"
+	}
+	return "numbers are decimal, or hexadecimal with 0x"
+}
+
+func isOctal(word string) bool {
+	return len(word) > 1 && word[0] == '0' && strings.Trim(word, "01234567") == "" && strings.Trim(word, "0") != ""
 }
 
 // parseUint reads a decimal or hexadecimal number. A leading zero means octal

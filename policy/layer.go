@@ -50,6 +50,7 @@ func (l *layer) add(targets []target, r Rule) Errors {
 	}
 	left := 0
 	var hidden *Rule
+	var bad refusals
 	for _, t := range targets {
 		if h := l.hides(t.nr, r.Conds); h != nil {
 			if t.named {
@@ -59,8 +60,8 @@ func (l *layer) add(targets []target, r Rule) Errors {
 			continue
 		}
 		left++
-		if e := checkCall(t.nr, r.Action); e != nil {
-			errs = append(errs, e.at(t.pos))
+		if why, hint := refuses(t.nr, r.Action, !t.named); why != "" {
+			bad.add(t, why, hint)
 			continue
 		}
 		if len(l.rules) == maxRules {
@@ -74,9 +75,37 @@ func (l *layer) add(targets []target, r Rule) Errors {
 		l.rules = append(l.rules, rule)
 	}
 	if left == 0 && len(errs) == 0 && hidden != nil {
-		errs = append(errs, unreachable("every call of this rule", hidden).at(r.Pos))
+		errs = append(errs, unreachable("this rule", hidden).at(r.Pos))
 	}
-	return errs
+	return append(errs, bad.errors()...)
+}
+
+// refusals collects the calls of one word of a policy that can't be met for
+// the same reason, so that a set makes one error and not twenty.
+type refusals []struct {
+	pos       Pos
+	names     []string
+	why, hint string
+}
+
+func (rs *refusals) add(t target, why, hint string) {
+	for i := range *rs {
+		if r := &(*rs)[i]; r.pos == t.pos && r.why == why {
+			r.names = append(r.names, label(t.nr))
+			return
+		}
+	}
+	*rs = append(*rs, refusals{{t.pos, []string{label(t.nr)}, why, hint}}...)
+}
+
+func (rs refusals) errors() Errors {
+	var out Errors
+	for _, r := range rs {
+		e := failf("%s %s", enumerate(r.names), r.why).at(r.pos)
+		e.Hint = r.hint
+		out = append(out, e)
+	}
+	return out
 }
 
 // hides returns the earlier rule of the same source that holds whenever conds
@@ -91,7 +120,7 @@ func (l *layer) hides(nr int, conds []Cond) *Rule {
 }
 
 func unreachable(what string, by *Rule) *Error {
-	e := failf("%s never gets here: an earlier rule already answers it with %v", what, by.Action)
+	e := failf("%s is never reached: an earlier rule already answers with %v", what, by.Action)
 	if by.Pos.Line > 0 {
 		e.Msg += " (" + by.Pos.String() + ")"
 	}

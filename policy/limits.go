@@ -1,6 +1,10 @@
 package policy
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // ExemptCalls are the calls that no default reaches and that nothing can
 // answer: a program that is refused one of them can't end, or goes on with the
@@ -144,18 +148,25 @@ func checkMechanism(m Mechanism, a Action, conds []Cond) *Error {
 	return nil
 }
 
-// checkCall checks an action for one call.
-func checkCall(nr int, a Action) *Error {
+// refuses returns why a call can't meet an action, as the rest of a sentence
+// that begins with the call's name, and a hint; or "".
+func refuses(nr int, a Action, bySet bool) (why, hint string) {
 	if (a.Kind == Shim || a.Kind == Stub) && !inVDSO(nr) {
-		e := failf("%s can't be served by %v: it has no vDSO function", label(nr), a.Kind)
-		return e.hint("%v serves the calls of \"@vdso\": clock_getres, clock_gettime, getcpu, getrandom, gettimeofday, time; others by go, return or errno", a.Kind)
+		return fmt.Sprintf("can't be served by %v: no vDSO has a function for that", a.Kind),
+			fmt.Sprintf("%v serves the calls of \"@vdso\" (%s); others are served by go, return or errno", a.Kind, strings.Join(vdsoCalls[:], ", "))
 	}
-	if why := impossible(nr, a.Kind); why != "" {
-		e := failf("%s can't be met with %v: %s", label(nr), a.Kind, why)
-		if isHandoff(nr) && a.Kind == Kill {
-			return e.hint("deny refuses it with EPERM instead; a set can leave calls out: except: \"@handoff\"")
+	why = impossible(nr, a.Kind)
+	if why == "" {
+		return "", ""
+	}
+	if a.Kind == Kill && isHandoff(nr) {
+		hint = "deny refuses it with EPERM instead"
+	}
+	if bySet {
+		if hint != "" {
+			hint += "; "
 		}
-		return e
+		hint += "a rule can leave calls of a set out by the key except"
 	}
-	return nil
+	return fmt.Sprintf("can't be met with %v: %s", a.Kind, why), hint
 }

@@ -108,8 +108,12 @@ func settle(rules []Rule) Errors {
 					continue
 				}
 				if r.Mechanism == VDSO {
-					errs = append(errs, failf("mechanism vdso can't serve %s here: another rule of it tests arguments (%v at %v), which only a filter can",
-						r.Name, group[k].Conds[0], group[k].Pos).at(r.Pos).hint("use notify or auto"))
+					where := ""
+					if group[k].Pos.Line > 0 {
+						where = ", at " + group[k].Pos.String()
+					}
+					errs = append(errs, failf("mechanism vdso can't serve %s: a rule tests its arguments (%v%s), which only a filter can",
+						r.Name, group[k].Conds[0], where).at(r.Pos).hint("use notify or auto"))
 					continue
 				}
 				r.Mechanism = Notify

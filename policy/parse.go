@@ -42,7 +42,7 @@ func Parse(name string, text []byte) (*Policy, error) {
 func (s *source) policy(body *ast.MappingNode, p *Policy) {
 	var rules ast.Node
 	version := false
-	s.keys(body, topKeys, otherTopKeys, func(key string, k, v ast.Node) {
+	known := s.keys(body, topKeys, otherTopKeys, func(key string, v ast.Node) {
 		switch key {
 		case "version":
 			version = true
@@ -52,7 +52,7 @@ func (s *source) policy(body *ast.MappingNode, p *Policy) {
 		case "default":
 			if a, ok := s.action(v, true); ok {
 				if e := checkDefault(a); e != nil {
-					s.fail(v.GetToken(), e)
+					s.fail(start(v), e)
 				}
 				p.def, p.defPos = &a, s.pos(v.GetToken())
 			}
@@ -60,7 +60,7 @@ func (s *source) policy(body *ast.MappingNode, p *Policy) {
 			if b, ok := v.(*ast.BoolNode); ok {
 				p.strict = &b.Value
 			} else {
-				s.fail(v.GetToken(), failf("strict is true or false, not %s", s.show(v)))
+				s.fail(start(v), failf("strict is true or false, not %s", s.show(v)))
 			}
 		case "foreign":
 			switch word, _ := s.word(v); word {
@@ -68,19 +68,15 @@ func (s *source) policy(body *ast.MappingNode, p *Policy) {
 				allow := word == "allow"
 				p.foreign = &allow
 			default:
-				s.fail(v.GetToken(), failf("foreign is allow or refuse, not %s", s.show(v)).
+				s.fail(start(v), failf("foreign is allow or refuse, not %s", s.show(v)).
 					hint("it says whether 32-bit and x32 calls are let through although some calls are denied"))
 			}
 		case "rules":
 			rules = v
 		}
 	})
-	if !version {
-		s.fail(body.GetToken(), failf("the version is missing").hint("the file begins with: version: %d", Version))
-		if n := len(s.errs); n > 0 {
-			s.errs[n-1].Pos.Column, s.errs[n-1].Pos.Line = 1, s.firstLine(body)
-			s.errs[n-1].line = s.lineText(s.errs[n-1].Pos.Line)
-		}
+	if !version && known {
+		s.fail(start(body), failf("the version is missing").hint("the file begins with: version: %d", Version))
 	}
 	switch n := rules.(type) {
 	case nil:
@@ -94,15 +90,17 @@ func (s *source) policy(body *ast.MappingNode, p *Policy) {
 		}
 		p.rules = l.rules
 	default:
-		s.fail(rules.GetToken(), failf("rules is a list, not %s", describe(rules)).hint("for example:\n  rules:\n    - calls: getrandom\n      do: shim"))
+		s.fail(start(rules), failf("rules is a list, not %s", describe(rules)).hint("for example rules: [{calls: getrandom, do: shim}]"))
 	}
 }
 
-func (s *source) firstLine(body *ast.MappingNode) int {
-	if len(body.Values) == 0 {
-		return 1
+// start is the token that a node begins with; a mapping without braces has the
+// first colon as its own.
+func start(n ast.Node) *token.Token {
+	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+		return start(m.Values[0].Key)
 	}
-	return s.pos(body.Values[0].Key.GetToken()).Line
+	return n.GetToken()
 }
 
 func (s *source) version(v ast.Node) {
@@ -110,11 +108,11 @@ func (s *source) version(v ast.Node) {
 	n, ok := parseUint(word)
 	switch {
 	case !ok:
-		s.fail(v.GetToken(), failf("version is a number, not %s", s.show(v)).hint("version: %d", Version))
+		s.fail(start(v), failf("version is a number, not %s", s.show(v)).hint("version: %d", Version))
 	case n > Version:
-		s.fail(v.GetToken(), failf("version %s is newer than this program, which knows version %d", word, Version).wrap(ErrUnavailable))
+		s.fail(start(v), failf("version %s is newer than this program, which knows version %d", word, Version).wrap(ErrUnavailable))
 	case n != Version:
-		s.fail(v.GetToken(), failf("there is no version %s of the format", word).hint("version: %d", Version))
+		s.fail(start(v), failf("there is no version %s of the format", word).hint("version: %d", Version))
 	}
 }
 
@@ -122,19 +120,19 @@ func (s *source) version(v ast.Node) {
 func (s *source) rule(n ast.Node, l *layer) {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
-		s.fail(n.GetToken(), failf("a rule is a mapping, not %s", describe(n)).hint("for example {calls: getrandom, do: shim}"))
+		s.fail(start(n), failf("a rule is a mapping, not %s", describe(n)).hint("for example {calls: getrandom, do: shim}"))
 		return
 	}
 	before := len(s.errs)
 	var r Rule
 	var targets, except []target
 	var calls, do, mechanism, exceptNode ast.Node
-	start := m.GetToken()
+	first := m.GetToken()
 	if len(m.Values) > 0 {
-		start = m.Values[0].Key.GetToken()
+		first = m.Values[0].Key.GetToken()
 	}
-	r.Pos = s.pos(start)
-	s.keys(m, ruleKeys, otherRuleKeys, func(key string, k, v ast.Node) {
+	r.Pos = s.pos(first)
+	known := s.keys(m, ruleKeys, otherRuleKeys, func(key string, v ast.Node) {
 		switch key {
 		case "calls":
 			calls = v
@@ -152,17 +150,17 @@ func (s *source) rule(n ast.Node, l *layer) {
 			r.Action, _ = s.action(v, false)
 		}
 	})
-	if calls == nil {
-		s.fail(start, failf("this rule names no calls").hint("calls: a name, a number, a set such as \"@time\", or a list of them"))
+	if calls == nil && known {
+		s.fail(first, failf("this rule names no calls").hint("calls: a name, a number, a set such as \"@time\", or a list of them"))
 	}
-	if do == nil {
-		s.fail(start, failf("this rule does not say what to do").hint("%s", doAllowed))
+	if do == nil && known {
+		s.fail(first, failf("this rule does not say what to do").hint("%s", doAllowed))
 	}
 	if len(s.errs) > before {
 		return
 	}
 	if e := checkAction(r.Action); e != nil {
-		s.fail(do.GetToken(), e)
+		s.fail(start(do), e)
 		return
 	}
 	if e := checkMechanism(r.Mechanism, r.Action, r.Conds); e != nil {
@@ -170,7 +168,7 @@ func (s *source) rule(n ast.Node, l *layer) {
 		if mechanism != nil {
 			at = mechanism
 		}
-		s.fail(at.GetToken(), e)
+		s.fail(start(at), e)
 		return
 	}
 	if exceptNode != nil {
@@ -181,8 +179,10 @@ func (s *source) rule(n ast.Node, l *layer) {
 	}
 }
 
-// keys calls f for every key of m that is allowed, once.
-func (s *source) keys(m *ast.MappingNode, allowed []string, other func(string) string, f func(key string, k, v ast.Node)) {
+// keys calls f for every key of m that is allowed, once, and reports whether
+// all of them are.
+func (s *source) keys(m *ast.MappingNode, allowed []string, other func(string) string, f func(key string, v ast.Node)) (known bool) {
+	known = true
 	seen := make(map[string]Pos, len(allowed))
 	for _, kv := range m.Values {
 		k := kv.Key.(ast.Node)
@@ -197,8 +197,11 @@ func (s *source) keys(m *ast.MappingNode, allowed []string, other func(string) s
 			continue
 		}
 		if !slices.Contains(allowed, key) {
+			known = false
 			e := failf("unknown key %q", key).wrap(ErrUnknown)
-			if h := other(key); h != "" {
+			if slices.Contains(laterKeys, key) {
+				e = failf("the key %s is not available in this version", key).wrap(ErrUnavailable)
+			} else if h := other(key); h != "" {
 				_ = e.hint("%s", h)
 			} else {
 				_ = e.hint("%s", meant(key, allowed))
@@ -208,13 +211,14 @@ func (s *source) keys(m *ast.MappingNode, allowed []string, other func(string) s
 		}
 		seen[key] = pos
 		if _, null := kv.Value.(*ast.NullNode); null {
+			// Read as if it were left out, but for the keys that must be there.
 			s.failAt(pos, failf("the key %s has no value", key))
-			// What misses it need not be told twice.
-			f(key, k, kv.Value)
+			known = false
 			continue
 		}
-		f(key, k, kv.Value)
+		f(key, kv.Value)
 	}
+	return known
 }
 
 // word returns a scalar as it is written, without quotes. Text of several
@@ -237,7 +241,7 @@ func (s *source) text(n ast.Node) string {
 	}
 	word, ok := s.word(n)
 	if !ok {
-		s.fail(n.GetToken(), failf("expected text, not %s", describe(n)))
+		s.fail(start(n), failf("expected text, not %s", describe(n)))
 	}
 	return strings.TrimSpace(word)
 }
@@ -261,7 +265,7 @@ func (s *source) list(n ast.Node, key string) []ast.Node {
 		return []ast.Node{n}
 	}
 	if len(seq.Values) == 0 {
-		s.fail(n.GetToken(), failf("the list %s is empty", key))
+		s.fail(start(n), failf("the list %s is empty", key))
 	}
 	return seq.Values
 }
@@ -269,19 +273,16 @@ func (s *source) list(n ast.Node, key string) []ast.Node {
 // targets reads calls and except.
 func (s *source) targets(n ast.Node, key string) []target {
 	var out []target
-	if _, null := n.(*ast.NullNode); null {
-		return nil
-	}
 	named := make(map[int]bool)
 	for _, v := range s.list(n, key) {
 		word, ok := s.word(v)
 		if !ok {
-			s.fail(v.GetToken(), failf("expected a call's name, number or set, not %s", describe(v)).hint("for example [getrandom, \"@time\", 318]"))
+			s.fail(start(v), failf("expected a call's name, number or set, not %s", describe(v)).hint("for example [getrandom, \"@time\", 318]"))
 			continue
 		}
 		nrs, e := calls(word)
 		if e != nil {
-			s.fail(v.GetToken(), e)
+			s.fail(start(v), e)
 			continue
 		}
 		exact := !strings.HasPrefix(word, "@")
@@ -292,7 +293,7 @@ func (s *source) targets(n ast.Node, key string) []target {
 			case i < 0:
 				out = append(out, target{nr, exact, pos})
 			case exact && named[nr]:
-				s.fail(v.GetToken(), failf("%s stands in this list twice", label(nr)))
+				s.fail(start(v), failf("%s stands in this list twice", label(nr)))
 			case exact: // also in a set of the same list
 				out[i].named, out[i].pos = true, pos
 			}
@@ -309,6 +310,7 @@ func (s *source) targets(n ast.Node, key string) []target {
 
 // without removes the calls that except names.
 func (s *source) without(targets, except []target, n ast.Node) []target {
+	before := len(s.errs)
 	for _, x := range except {
 		if x.named && !slices.ContainsFunc(targets, func(t target) bool { return t.nr == x.nr }) {
 			s.failAt(x.pos, failf("%s is not among the calls of this rule", label(x.nr)))
@@ -319,23 +321,23 @@ func (s *source) without(targets, except []target, n ast.Node) []target {
 	})
 	switch len(out) {
 	case 0:
-		s.fail(n.GetToken(), failf("except leaves no call of this rule"))
+		s.fail(start(n), failf("except leaves no call of this rule"))
 	case len(targets):
-		s.fail(n.GetToken(), failf("except takes away nothing from this rule"))
+		if len(s.errs) > before {
+			break
+		}
+		s.fail(start(n), failf("except takes away nothing from this rule"))
 	}
 	return out
 }
 
 // conds reads when.
 func (s *source) conds(n ast.Node) []Cond {
-	if _, null := n.(*ast.NullNode); null {
-		return nil
-	}
 	var out []Cond
 	for _, v := range s.list(n, "when") {
 		word, ok := s.word(v)
 		if !ok {
-			s.fail(v.GetToken(), failf("expected a condition, not %s", describe(v)).hint("%s", expressionForms))
+			s.fail(start(v), failf("expected a condition, not %s", describe(v)).hint("%s", expressionForms))
 			continue
 		}
 		c, e := parseCond(word)
@@ -352,7 +354,7 @@ func (s *source) conds(n ast.Node) []Cond {
 		return out
 	}
 	if e := checkConds(out); e != nil {
-		s.fail(n.GetToken(), e)
+		s.fail(start(n), e)
 	}
 	return out
 }

@@ -130,7 +130,7 @@ type Plan struct {
 	// Strict refuses, with EACCES, an exec whose image can't be reflected.
 	Strict bool
 	// ForeignAllow lets 32-bit and x32 calls through although there are deny
-	// or kill rules; without such rules they are always let through.
+	// or kill rules or such a default; without them they are always let through.
 	ForeignAllow bool
 	// Warnings are about what the author may not have expected.
 	Warnings []Warning
@@ -165,12 +165,13 @@ next:
 }
 
 // RefusesForeign reports whether foreign-architecture and x32 calls are refused: a
-// call that is denied by number must not be reachable by another number.
+// call that is denied by number must not be reachable by another number. A
+// default of errno denies too: it is what lists of allowed calls end with.
 func (p *Plan) RefusesForeign() bool {
 	if p.ForeignAllow {
 		return false
 	}
-	if k := p.Default.Kind; k == Deny || k == Kill {
+	if k := p.Default.Kind; k == Deny || k == Kill || k == Errno {
 		return true
 	}
 	return slices.ContainsFunc(p.Rules, func(r Rule) bool { return r.Action.Kind == Deny || r.Action.Kind == Kill })

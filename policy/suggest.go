@@ -72,8 +72,8 @@ func meant(word string, words []string) string {
 
 func unknownCall(word string) *Error {
 	e := failf("unknown system call %q", word).wrap(ErrUnknown)
-	if _, ok := LookupSet("@" + word); ok {
-		return e.hint("the set is called \"@%s\", in quotes", word)
+	if s, ok := LookupSet("@" + strings.ReplaceAll(word, "_", "-")); ok {
+		return e.hint("the set is called \"%s\", in quotes", s.Name)
 	}
 	if why := otherNames(word); why != "" {
 		return e.hint("%s", why)
@@ -108,7 +108,7 @@ func badNumber(word string) *Error {
 	if v, ok := parseUint(word); ok && v&x32Bit != 0 && v < 2*x32Bit {
 		return e.hint("x32 calls are foreign: no rule is for them, see the key foreign")
 	}
-	return e.hint("numbers are decimal, or hexadecimal with 0x, up to %d", MaxNumber)
+	return e.hint("%s; the highest is %d", numberHint(word), MaxNumber)
 }
 
 // otherNames says what x86-64 calls something that people know from C or from

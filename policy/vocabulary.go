@@ -28,6 +28,7 @@ var valueWords = []string{"go", "return", "errno"}
 var (
 	laterActions    = []string{"passthrough", "rewrite", "rng"}
 	laterMechanisms = []string{"patch", "trap", "sud", "ptrace", "ptrace-all"}
+	laterKeys       = []string{"rng"}
 )
 
 func otherTopKeys(key string) string {
@@ -36,8 +37,6 @@ func otherTopKeys(key string) string {
 		return "did you mean default?"
 	case "syscalls", "names":
 		return "did you mean rules?"
-	case "rng":
-		return "not available in this version"
 	case "architectures", "archmap", "arch":
 		return "rules are about x86-64; the key foreign is for other architectures"
 	case "calls", "do", "when", "mechanism", "except":
@@ -83,22 +82,20 @@ func (s *source) action(n ast.Node, isDefault bool) (Action, bool) {
 		allowed = "allowed: " + defaultAllowed
 	}
 	switch n := n.(type) {
-	case *ast.NullNode:
-		return Action{}, false
 	case *ast.MappingNode:
 		if len(n.Values) == 1 {
 			return s.valueAction(n.Values[0], allowed)
 		}
-		at := n.GetToken()
-		if len(n.Values) > 1 {
-			at = n.Values[1].Key.GetToken()
+		if len(n.Values) == 0 {
+			s.fail(start(n), failf("an action is missing here").hint("%s", allowed))
+		} else {
+			s.fail(n.Values[1].Key.GetToken(), failf("there can be one action only").hint("%s", allowed))
 		}
-		s.fail(at, failf("a rule does one thing").hint("%s", allowed))
 		return Action{}, false
 	}
 	word, ok := s.word(n)
 	if !ok {
-		s.fail(n.GetToken(), failf("expected an action, not %s", describe(n)).hint("%s", allowed))
+		s.fail(start(n), failf("expected an action, not %s", describe(n)).hint("%s", allowed))
 		return Action{}, false
 	}
 	for k, w := range kindWords {
@@ -106,7 +103,7 @@ func (s *source) action(n ast.Node, isDefault bool) (Action, bool) {
 			return Action{Kind: Kind(k)}, true
 		}
 	}
-	s.fail(n.GetToken(), wrongAction(word, allowed))
+	s.fail(start(n), wrongAction(word, allowed))
 	return Action{}, false
 }
 
@@ -158,7 +155,7 @@ func (s *source) valueAction(kv *ast.MappingValueNode, allowed string) (Action, 
 	case "return":
 		v, ok := parseInt(word)
 		if !ok {
-			s.fail(at, failf("the value of return is a number of at most 64 bits, not %s", s.show(kv.Value)).hint("decimal, hexadecimal with 0x, or negative"))
+			s.fail(at, failf("the value of return is a number of at most 64 bits, not %s", s.show(kv.Value)).hint("%s", numberHint(word)))
 			return Action{}, false
 		}
 		return Action{Kind: Return, Value: v}, true
@@ -221,17 +218,14 @@ func parseInt(word string) (int64, bool) {
 
 // mechanism reads the key mechanism.
 func (s *source) mechanism(n ast.Node) (Mechanism, bool) {
-	if _, null := n.(*ast.NullNode); null {
-		return Auto, false
-	}
 	word, ok := s.word(n)
 	if !ok {
-		s.fail(n.GetToken(), failf("expected a mechanism, not %s", describe(n)).hint("%s", mechanismAllowed))
+		s.fail(start(n), failf("expected a mechanism, not %s", describe(n)).hint("%s", mechanismAllowed))
 		return Auto, false
 	}
 	m, err := parseMechanism(word)
 	if err != nil {
-		s.fail(n.GetToken(), err)
+		s.fail(start(n), err)
 		return Auto, false
 	}
 	return m, true

@@ -42,6 +42,9 @@ var opWords = [...]string{Equal: "==", NotEqual: "!=", Less: "<", LessEqual: "<=
 
 // String returns c as a policy writes it, such as "arg2 & 0x4 == 0x4".
 func (c Cond) String() string {
+	if c.Op == MaskEqual && c.Mask == 0xffffffff && c.Value <= c.Mask {
+		return fmt.Sprintf("int(arg%d) == %s", c.Arg, number(c.Value))
+	}
 	if c.Op == MaskEqual {
 		return fmt.Sprintf("arg%d & %#x == %#x", c.Arg, c.Mask, c.Value)
 	}

@@ -73,7 +73,7 @@ func (s *source) parseYAML(text []byte) *ast.MappingNode {
 	case *ast.MappingNode:
 		return n
 	}
-	s.fail(body.GetToken(), failf("a policy is a mapping, not %s", describe(body)).hint("it begins with: version: 1"))
+	s.fail(start(body), failf("a policy is a mapping, not %s", describe(body)).hint("it begins with: version: 1"))
 	return nil
 }
 
@@ -142,7 +142,7 @@ func (s *source) checkTokens(tokens token.Tokens) bool {
 		case token.SequenceEntryType:
 			dashes++
 		case token.DoubleQuoteType:
-			if e := badEscape(t.Origin); e != nil {
+			if e := badEscape(s.quoted(t)); e != nil {
 				s.fail(t, e)
 				return false
 			}
@@ -158,10 +158,28 @@ func (s *source) checkTokens(tokens token.Tokens) bool {
 	return true
 }
 
+// quoted is the source of a double-quoted string from its opening quote to
+// some place behind its end; the token itself holds only what it means.
+func (s *source) quoted(t *token.Token) string {
+	p := s.pos(t)
+	line := []rune(s.lineText(p.Line))
+	text := string(line[min(p.Column-1, len(line)):])
+	if !strings.HasPrefix(text, `"`) {
+		return ""
+	}
+	for i := p.Line; i < len(s.lines) && i < p.Line+strings.Count(t.Value, "\n")+16; i++ {
+		text += "\n" + s.lines[i]
+	}
+	return text[1:]
+}
+
 // badEscape refuses escapes that YAML does not have, which the reader would
 // take for something.
 func badEscape(quoted string) *Error {
 	for i := 0; i < len(quoted); i++ {
+		if quoted[i] == '"' {
+			break
+		}
 		if quoted[i] != '\\' {
 			continue
 		}
