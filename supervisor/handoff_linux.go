@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +19,10 @@ type handoff struct {
 	// What a receiver writes while the image waits for its descriptors.
 	fds [2]int32     // their numbers in the image: region, counters; -1 where not given
 	err atomic.Int32 // errno of the delivery
+
+	// alone means that no receiver runs yet: this thread must take the image's
+	// request itself.
+	alone bool
 }
 
 // errUnreflected wraps the reason why an image runs without the shim.
@@ -39,7 +41,7 @@ func (e *errUnreflected) Unwrap() error { return e.err }
 
 // exec serves an execve or execveat that waits: the caller is seized first, so
 // that the new image can't run a single instruction without us.
-func (r *run) exec(n *notification) {
+func (r *run) exec(n *notification, alone bool) {
 	r.execs.Add(1)
 	t, err := seize(int(n.pid))
 	if err != nil {
@@ -75,7 +77,7 @@ func (r *run) exec(n *notification) {
 		}
 	}
 	r.executed(t)
-	h := &handoff{r: r, nr: n.nr}
+	h := &handoff{r: r, nr: n.nr, alone: alone}
 	err = h.equip(t)
 	switch {
 	case err == nil:
@@ -192,20 +194,57 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 // single step would leave its mark on the program's SIGTRAP disposition
 // (force_sig_info_to_task).
 func (h *handoff) call(t *tracee, saved *unix.PtraceRegs, insn uint64, nr uint64, args ...uint64) (int64, error) {
+	if err := h.enter(t, saved, insn, nr, args); err != nil {
+		return 0, err
+	}
+	if err := t.resume(unix.PTRACE_SYSCALL, t.atSyscall); err != nil {
+		return 0, err
+	}
+	return t.result()
+}
+
+// enter takes the tracee to the entry of a call.
+func (h *handoff) enter(t *tracee, saved *unix.PtraceRegs, insn, nr uint64, args []uint64) error {
 	regs := *saved
 	enterSyscall(&regs, insn, nr, args)
 	if err := unix.PtraceSetRegs(t.tid, &regs); err != nil {
-		return 0, t.lost(err)
+		return t.lost(err)
 	}
-	for range 2 {
-		if err := t.resume(unix.PTRACE_SYSCALL, t.atSyscall); err != nil {
-			return 0, err
-		}
-	}
+	return t.resume(unix.PTRACE_SYSCALL, t.atSyscall)
+}
+
+// result is what the call returned at whose exit the tracee is.
+func (t *tracee) result() (int64, error) {
+	var regs unix.PtraceRegs
 	if err := unix.PtraceGetRegs(t.tid, &regs); err != nil {
 		return 0, t.lost(err)
 	}
 	return int64(regs.Rax), nil
+}
+
+// request makes the image ask for its descriptors: an exec that the filter
+// notifies and that a receiver answers, or this thread itself where it is alone.
+func (h *handoff) request(t *tracee, saved *unix.PtraceRegs, insn uint64) (int64, error) {
+	if !h.alone {
+		h.r.expect(t.pid, h)
+		defer h.r.expect(t.pid, nil)
+		return h.call(t, saved, insn, uint64(h.nr), 0, 0, 0, 0, 0, 0)
+	}
+	if err := h.enter(t, saved, insn, uint64(h.nr), nil); err != nil {
+		return 0, err
+	}
+	if err := ptraceRequest(unix.PTRACE_SYSCALL, t.tid, 0, 0); err != nil {
+		return 0, t.lost(err)
+	}
+	var n notification
+	if h.r.await() && recvNotif(h.r.listener, &n) == 0 {
+		h.give(&n)
+	}
+	h.r.start() // the threads come up while the image is mapped
+	if err := t.await(t.atSyscall); err != nil {
+		return 0, err
+	}
+	return t.result()
 }
 
 // deliver brings the region's descriptor, and the counters' if there are any,
@@ -213,12 +252,10 @@ func (h *handoff) call(t *tracee, saved *unix.PtraceRegs, insn uint64, nr uint64
 // any earlier, the descriptors would be inherited by children that other
 // threads fork meanwhile.
 func (h *handoff) deliver(t *tracee, saved *unix.PtraceRegs, insn uint64) (region, counters int32, err error) {
-	h.r.expect(t.pid, h)
-	defer h.r.expect(t.pid, nil)
 	restore := func() {}
 	defer func() { restore() }()
 	for attempt := 0; ; attempt++ {
-		fd, err := h.call(t, saved, insn, uint64(h.nr), 0, 0, 0, 0, 0, 0)
+		fd, err := h.request(t, saved, insn)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -294,20 +331,15 @@ type auxv struct {
 // readAuxv reads the kernel's copy, /proc/PID/auxv (proc(5)).
 func readAuxv(pid int) (auxv, error) {
 	var a auxv
-	f, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/auxv", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return a, os.NewSyscallError("open /proc/PID/auxv", err)
-	}
-	defer unix.Close(f)
 	var buf [1024]byte
-	n, err := unix.Read(f, buf[:])
+	b, err := readProc(pid, "auxv", buf[:])
 	if err != nil {
-		return a, os.NewSyscallError("read /proc/PID/auxv", err)
+		return a, err
 	}
-	for i := 0; i+16 <= n; i += 16 {
+	for ; len(b) >= 16; b = b[16:] {
 		const sysinfoEHDR = 33 // AT_SYSINFO_EHDR
-		if binary.LittleEndian.Uint64(buf[i:]) == sysinfoEHDR {
-			a.vdso = binary.LittleEndian.Uint64(buf[i+8:])
+		if binary.LittleEndian.Uint64(b) == sysinfoEHDR {
+			a.vdso = binary.LittleEndian.Uint64(b[8:])
 		}
 	}
 	return a, nil

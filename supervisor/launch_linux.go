@@ -18,22 +18,10 @@ type keeper struct {
 	conn int // SOCK_SEQPACKET, one guardian.Message a packet
 }
 
-// launch starts the guardian, which starts the program. files are the program's
-// descriptors from 0 on.
-func launch(l *guardian.Launch, dir string, files []uintptr) (_ *keeper, err error) {
-	block, err := l.Block()
-	if err != nil {
-		return nil, fmt.Errorf("arguments or environment hold a NUL byte: %w", err)
-	}
-	launchFD, err := memfd("reflect-launch", len(block))
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(launchFD)
-	if _, err := unix.Pwrite(launchFD, block, 0); err != nil {
-		return nil, fmt.Errorf("write the launch block: %w", err)
-	}
-	elf, err := guardianFile(len(files) + 2)
+// launch starts the guardian, which waits for the launch block. files are the
+// program's descriptors from 0 on.
+func launch(dir string, files []uintptr) (_ *keeper, err error) {
+	elf, err := guardianFile(len(files) + 1)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +34,7 @@ func launch(l *guardian.Launch, dir string, files []uintptr) (_ *keeper, err err
 	attr := syscall.ProcAttr{
 		Dir:   dir,
 		Env:   []string{},
-		Files: append(append([]uintptr{}, files...), uintptr(pair[1]), uintptr(launchFD)),
+		Files: append(append([]uintptr{}, files...), uintptr(pair[1])),
 	}
 	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(elf), []string{"reflect-guard", strconv.Itoa(len(files))}, &attr)
 	if err != nil {
@@ -59,6 +47,22 @@ func launch(l *guardian.Launch, dir string, files []uintptr) (_ *keeper, err err
 		return nil, fmt.Errorf("start the guardian: %w", err)
 	}
 	return &keeper{pid: pid, conn: pair[0]}, nil
+}
+
+// run makes the guardian start the program.
+func (k *keeper) run(block []byte) error {
+	fd, err := memfd("reflect-launch", len(block))
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Pwrite(fd, block, 0); err != nil {
+		return fmt.Errorf("write the launch block: %w", err)
+	}
+	if err := unix.Sendmsg(k.conn, guardian.CommandRun, unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL); err != nil {
+		return fmt.Errorf("speak to the guardian: %w", err)
+	}
+	return nil
 }
 
 // guardianFile makes an executable memory file, numbered above the descriptors

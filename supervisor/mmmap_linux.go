@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"bytes"
-	"os"
 	"strconv"
 	"unsafe"
 
@@ -35,7 +34,7 @@ func (h *handoff) prepareMMap(pid int, saved *unix.PtraceRegs) uint64 {
 
 // readMMap reads the fields of /proc/PID/stat that PR_SET_MM_MAP sets anew.
 func readMMap(pid int) (m mmMap, ok bool) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	b, err := readProc(pid, "stat", make([]byte, 1024))
 	if err != nil {
 		return m, false
 	}

@@ -1,10 +1,8 @@
 package supervisor
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -53,7 +51,9 @@ func newRegion(built *vdsoshim.Built, user []byte, stats bool) (_ *region, err e
 		return nil, fmt.Errorf("map the control page: %w", err)
 	}
 	var seed [8]byte
-	rand.Read(seed[:])
+	if _, err = unix.Getrandom(seed[:], 0); err != nil {
+		return nil, fmt.Errorf("choose a generation: %w", err)
+	}
 	generation := (*uint64)(unsafe.Pointer(&r.control[0]))
 	atomic.StoreUint64(generation, binary.LittleEndian.Uint64(seed[:])|1) // never 0
 	seals := unix.F_SEAL_FUTURE_WRITE | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
@@ -117,7 +117,7 @@ func (r *region) close() {
 
 // mmapMinAddr is the lowest address that programs may map, in bytes.
 func mmapMinAddr() uint64 {
-	b, err := os.ReadFile("/proc/sys/vm/mmap_min_addr")
+	b, err := readFile("/proc/sys/vm/mmap_min_addr", make([]byte, 32))
 	if err != nil {
 		return 0
 	}

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,12 +66,41 @@ type run struct {
 // tableSize covers every x86-64 system call number that a plan can name.
 const tableSize = 1024
 
+// firstExec carries the program's first exec through on the calling thread. No
+// other process exists yet, so nothing else can be notified; and no thread has to
+// be started and woken before the program can run.
+func (r *run) firstExec() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer r.start()
+	for s := newServer(r); r.await(); {
+		if recvNotif(r.listener, &s.n) != 0 {
+			continue
+		}
+		if s.isExec() {
+			r.exec(&s.n, true)
+			return
+		}
+		sendNotif(r.listener, &response{id: s.n.id, flags: flagContinue}) // a call of the guardian's child
+	}
+}
+
+// await waits until a notification is there; false means that there will be
+// none, since no process is left.
+func (r *run) await() bool {
+	p := []unix.PollFd{{Fd: int32(r.listener), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(p, -1); err != unix.EINTR {
+			return p[0].Revents&unix.POLLIN != 0
+		}
+	}
+}
+
 // start begins to serve. Each receiver is an OS thread of its own that blocks
 // in SECCOMP_IOCTL_NOTIF_RECV itself: polling first would lengthen the time in
 // which a signal without SA_RESTART interrupts the call.
 func (r *run) start() {
-	for range minReceivers {
-		r.spawn()
+	for r.receivers.Load() < minReceivers && r.spawn() {
 	}
 }
 

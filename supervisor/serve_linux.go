@@ -96,7 +96,7 @@ func (s *server) serveExec() {
 			}
 		}
 	}
-	s.r.exec(&s.n)
+	s.r.exec(&s.n, false)
 }
 
 // apply lets the rule's handler answer, and counts.

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -32,52 +33,81 @@ func (c *Cmd) Start() error {
 		listener: -1, expected: map[int32]*handoff{}, missed: map[string]*Missed{},
 		tids: map[int]struct{}{}, ran: make(chan struct{}),
 	}
-	if err := r.fillTable(c.Handlers); err != nil {
-		return err
-	}
-	if err := r.chooseBase(); err != nil {
-		return err
-	}
-	filter, err := bpf.Compile(c.Plan, r.base+vdsoshim.GateOff)
-	if err != nil {
-		return err
-	}
 	if err := c.copies.connect(c.Stdin, c.Stdout, c.Stderr, c.ExtraFiles); err != nil {
 		c.copies.abandon()
 		return err
+	}
+	if err := c.prepare(r); err != nil {
+		c.copies.abandon()
+		if c.keeper != nil {
+			c.keeper.killTree()
+			c.keeper.collect()
+		}
+		if r.region != nil {
+			r.region.close()
+		}
+		return err
+	}
+	return c.awaitExec()
+}
+
+// prepare does all that comes before the program's first instruction. The
+// guardian starts on another CPU while the filter and the shim are made.
+func (c *Cmd) prepare(r *run) error {
+	type started struct {
+		k   *keeper
+		err error
+	}
+	starting := make(chan started, 1)
+	go func() {
+		fds := make([]uintptr, len(c.copies.files))
+		for i, f := range c.copies.files {
+			fds[i] = f.Fd()
+		}
+		k, err := launch(c.Dir, fds)
+		runtime.KeepAlive(c.copies.files)
+		starting <- started{k, err}
+	}()
+	block, err := c.launchBlock(r)
+	s := <-starting
+	c.keeper = s.k
+	if err := cmp.Or(err, s.err); err != nil {
+		return err
+	}
+	if err := c.keeper.run(block); err != nil {
+		return err
+	}
+	if err := r.buildRegion(c.Stats); err != nil {
+		return err
+	}
+	return c.begin(r)
+}
+
+// launchBlock compiles the plan and lays out what the guardian starts.
+func (c *Cmd) launchBlock(r *run) ([]byte, error) {
+	if err := r.fillTable(c.Handlers); err != nil {
+		return nil, err
+	}
+	if err := r.chooseBase(); err != nil {
+		return nil, err
+	}
+	filter, err := bpf.Compile(c.Plan, r.base+vdsoshim.GateOff)
+	if err != nil {
+		return nil, err
 	}
 	env := c.Env
 	if env == nil {
 		env = os.Environ()
 	}
-	fds := make([]uintptr, len(c.copies.files))
-	for i, f := range c.copies.files {
-		fds[i] = f.Fd()
-	}
-	c.keeper, err = launch(&guardian.Launch{
+	l := guardian.Launch{
 		Path: c.Path, Args: c.Args, Env: env,
 		Main: filter.Main, Deny: filter.Deny, KeepPrivileges: c.Setuid, Ignored: ignoredSignals(),
-	}, c.Dir, fds)
-	runtime.KeepAlive(c.copies.files)
+	}
+	block, err := l.Block()
 	if err != nil {
-		c.copies.abandon()
-		return err
+		return nil, fmt.Errorf("arguments or environment hold a NUL byte: %w", err)
 	}
-	// The guardian starts meanwhile.
-	if err := r.buildRegion(c.Stats); err != nil {
-		c.copies.abandon()
-		c.keeper.killTree()
-		c.keeper.collect()
-		return err
-	}
-	if err := c.begin(r); err != nil {
-		c.copies.abandon()
-		c.keeper.killTree()
-		c.keeper.collect()
-		r.region.close()
-		return err
-	}
-	return c.awaitExec()
+	return block, nil
 }
 
 // begin takes the listener from the guardian and starts to serve.
@@ -98,7 +128,7 @@ func (c *Cmd) begin(r *run) error {
 	setSyncWakeUp(r.listener) // Linux >= 6.6; slower without, not wrong
 	c.run, c.pid = r, int(m.PID)
 	c.exited, c.empty = make(chan struct{}), make(chan struct{})
-	r.start()
+	r.firstExec()
 	if c.relay.ready != nil {
 		close(c.relay.ready)
 	}

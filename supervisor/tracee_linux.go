@@ -3,7 +3,6 @@ package supervisor
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -26,6 +25,7 @@ type tracee struct {
 	// sigstop means that a SIGSTOP arrived and was held back.
 	sigstop bool
 	dead    bool
+	request int // how it was resumed: PTRACE_CONT or PTRACE_SYSCALL
 }
 
 // seize attaches to a thread without stopping it. A tracer that dies takes the
@@ -46,7 +46,7 @@ func seize(tid int) (*tracee, error) {
 
 // threadGroup reads Tgid from /proc/TID/status; 0 if the thread is gone.
 func threadGroup(tid int) int {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
+	b, err := readProc(tid, "status", make([]byte, 4096))
 	if err != nil {
 		return 0
 	}
@@ -116,26 +116,33 @@ func (t *tracee) event() int {
 // waits until reached says that the stop is the wanted one. A stop for a
 // SIGSTOP is remembered and the signal is held back until the detach.
 func (t *tracee) resume(request int, reached func() bool) error {
-	sig := 0
+	if err := ptraceRequest(request, t.tid, 0, 0); err != nil {
+		return t.lost(err)
+	}
+	t.request = request
+	return t.await(reached)
+}
+
+// await is resume for a tracee that runs already.
+func (t *tracee) await(reached func() bool) error {
 	for {
-		if err := ptraceRequest(request, t.tid, 0, uintptr(sig)); err != nil {
-			return t.lost(err)
-		}
 		if err := t.wait(); err != nil {
 			return err
 		}
 		if reached() {
 			return nil
 		}
+		sig := 0
 		switch s := t.stop.StopSignal(); {
 		case t.event() != 0: // PTRACE_EVENT_STOP and others: go on
-			sig = 0
 		case s == unix.SIGSTOP:
-			t.sigstop, sig = true, 0
+			t.sigstop = true
 		case s == unix.SIGTRAP|0x80:
-			sig = 0
 		default:
 			sig = int(s)
+		}
+		if err := ptraceRequest(t.request, t.tid, 0, uintptr(sig)); err != nil {
+			return t.lost(err)
 		}
 	}
 }

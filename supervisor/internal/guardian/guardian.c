@@ -10,8 +10,9 @@
 // No libc: it starts in a fifth of the time, and it is built into the Go
 // binary, which must not need a C compiler.
 //
-// argv[1] is the number of the control socket; the launch block is the
-// descriptor after it. protocol.go describes both.
+// argv[1] is the number of the control socket. The first packet on it brings the
+// descriptor of the launch block, so that the supervisor can lay that out while
+// this program starts.
 
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -158,24 +159,42 @@ static void child(void)
 		__asm__ volatile("hlt");
 }
 
+// unix(7), SCM_RIGHTS with one descriptor.
+struct iovec_ {
+	void *base;
+	u64 len;
+};
+struct rights {
+	u64 len;
+	s32 level, type, fd, pad;
+};
+struct msghdr_ {
+	u64 name;
+	u32 namelen, pad0;
+	struct iovec_ *iov;
+	u64 iovlen;
+	struct rights *control;
+	u64 controllen;
+	u32 flags, pad1;
+};
+
+static int receive_fd(void)
+{
+	u32 command = 0;
+	struct iovec_ iov = { &command, sizeof command };
+	struct rights ctl = { 0, 0, 0, -1, 0 };
+	struct msghdr_ hdr = { 0, 0, 0, &iov, 1, &ctl, sizeof ctl, 0, 0 };
+	long n;
+	while ((n = SYS(SYS_recvmsg, control, &hdr, 0x40000000 /* MSG_CMSG_CLOEXEC */)) == -EINTR)
+		;
+	return n > 0 && hdr.controllen >= 20 ? ctl.fd : -1;
+}
+
 static void send(struct msg *m, int fd)
 {
-	struct {
-		u64 base, len;
-	} iov = { (u64)m, sizeof *m };
-	struct {
-		u64 len;
-		s32 level, type, fd, pad;
-	} ctl = { 20, 1 /* SOL_SOCKET */, 1 /* SCM_RIGHTS */, fd, 0 };
-	struct {
-		u64 name;
-		u32 namelen, pad0;
-		void *iov;
-		u64 iovlen;
-		void *control;
-		u64 controllen;
-		u32 flags, pad1;
-	} hdr = { 0, 0, 0, &iov, 1, fd >= 0 ? &ctl : 0, fd >= 0 ? sizeof ctl : 0, 0, 0 };
+	struct iovec_ iov = { m, sizeof *m };
+	struct rights ctl = { 20, 1 /* SOL_SOCKET */, 1 /* SCM_RIGHTS */, fd, 0 };
+	struct msghdr_ hdr = { 0, 0, 0, &iov, 1, fd >= 0 ? &ctl : 0, fd >= 0 ? sizeof ctl : 0, 0, 0 };
 	while (SYS(SYS_sendmsg, control, &hdr, 0x4000 /* MSG_NOSIGNAL */) == -EINTR)
 		;
 }
@@ -354,10 +373,13 @@ __attribute__((used)) void guardian(u64 *sp)
 	SYS(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	SYS(SYS_prctl, PR_SET_NAME, "reflect-guard", 0, 0, 0);
 	SYS(SYS_fcntl, control, 2 /* F_SETFD */, 1);
+	int block = receive_fd();
+	if (block < 0) // the supervisor gave up, or is gone
+		SYS(SYS_exit_group, 0);
 	u64 size = 0;
-	SYS(SYS_pread64, control + 1, &size, 8, 8); // launch.size
-	long at = SYS(SYS_mmap, LAUNCH_ADDR, size, 3, 0x100002 /* PRIVATE | FIXED_NOREPLACE */, control + 1, 0);
-	SYS(SYS_close, control + 1);
+	SYS(SYS_pread64, block, &size, 8, 8); // launch.size
+	long at = SYS(SYS_mmap, LAUNCH_ADDR, size, 3, 0x100002 /* PRIVATE | FIXED_NOREPLACE */, block, 0);
+	SYS(SYS_close, block);
 	if (at != (long)LAUNCH_ADDR || launch->magic != LAUNCH_MAGIC) {
 		report(MSG_FAILED, 0, at < 0 ? -at : EINVAL, STEP_LAUNCH);
 		SYS(SYS_exit_group, 0);

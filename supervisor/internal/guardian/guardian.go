@@ -74,6 +74,10 @@ func Decode(b []byte) (Message, error) {
 	return m, nil
 }
 
+// CommandRun makes the guardian start the program; the launch block's descriptor
+// comes with it.
+var CommandRun = []byte{2, 0, 0, 0}
+
 // CommandKill makes the guardian kill the whole tree and exit.
 var CommandKill = []byte{1, 0, 0, 0}
 
