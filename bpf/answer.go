@@ -43,9 +43,6 @@ func (b body) equal(o body) bool {
 	})
 }
 
-// always reports whether every call of the number gets answer a.
-func (b body) always(a answer) bool { return len(b) == 1 && b[0].answer == a }
-
 // A kind is one of the two filters.
 type kind uint8
 

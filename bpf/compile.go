@@ -19,12 +19,14 @@ var ErrTooLong = errors.New("filter is too long for the kernel")
 // the address after it.
 const syscallLen = 2
 
-// A Program is what a run installs.
+// A Program is what a run installs. The order of installation makes no
+// difference to the verdict on any call, but where a plan refuses seccomp(2)
+// the main filter notifies it, and so the installation of the other.
 type Program struct {
-	// Main serves, answers and notifies; it is installed with the listener.
+	// Main serves, answers and notifies; it needs a listener.
 	Main []netbpf.RawInstruction
 	// Deny refuses and kills, from every address; it is nil where the plan
-	// does neither. It is installed after Main.
+	// does neither.
 	Deny []netbpf.RawInstruction
 	// Gate is the address of the gate's system call instruction, 0 for none.
 	Gate uint64

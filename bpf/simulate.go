@@ -87,7 +87,7 @@ type Verdict struct {
 	Action Action
 	Data   uint16     // the filter's data, as RET_TRACE would pass it on
 	Errno  unix.Errno // what the program gets, where Action is Errno
-	Filter string     // "main" or "deny": whose answer it is
+	Filter string     // "main" or "deny": whose answer it is, main where both agree
 	Main   Step
 	Deny   *Step // nil where there is no deny filter
 	// Steps is how many instructions ran in both filters. It is 0 in effect
@@ -110,9 +110,8 @@ func (p *Program) Simulate(d Data) Verdict {
 		v.Deny = &s
 		v.Steps += len(s.Path)
 		v.Cacheable = v.Cacheable && s.Constant
-		// The filter installed last runs first, and only a more restrictive
-		// answer replaces another.
-		if !v.Action.overrides(s.Action) && s.Action != Allow {
+		// Where both refuse, which they do alike, main is named.
+		if s.Action.overrides(v.Action) {
 			v.Action, v.Data, v.Filter = s.Action, s.Data, denyFilter.String()
 		}
 	}
