@@ -240,7 +240,6 @@ func (h *handoff) request(t *tracee, saved *unix.PtraceRegs, insn uint64) (int64
 	if h.r.await() && recvNotif(h.r.listener, &n) == 0 {
 		h.give(&n)
 	}
-	h.r.start() // the threads come up while the image is mapped
 	if err := t.await(t.atSyscall); err != nil {
 		return 0, err
 	}

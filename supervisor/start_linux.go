@@ -69,15 +69,15 @@ func (c *Cmd) prepare(r *run) error {
 		starting <- started{k, err}
 	}()
 	block, err := c.launchBlock(r)
+	if err == nil {
+		err = r.buildRegion(c.Stats)
+	}
 	s := <-starting
 	c.keeper = s.k
 	if err := cmp.Or(err, s.err); err != nil {
 		return err
 	}
 	if err := c.keeper.run(block); err != nil {
-		return err
-	}
-	if err := r.buildRegion(c.Stats); err != nil {
 		return err
 	}
 	return c.begin(r)
