@@ -185,6 +185,9 @@ func (s *source) keys(m *ast.MappingNode, allowed []string, other func(string) s
 	known = true
 	seen := make(map[string]Pos, len(allowed))
 	for _, kv := range m.Values {
+		if len(s.errs) >= maxErrors {
+			break
+		}
 		k := kv.Key.(ast.Node)
 		key, ok := s.word(k)
 		pos := s.pos(k.GetToken())
@@ -275,6 +278,9 @@ func (s *source) targets(n ast.Node, key string) []target {
 	var out []target
 	named := make(map[int]bool)
 	for _, v := range s.list(n, key) {
+		if len(s.errs) >= maxErrors {
+			break
+		}
 		word, ok := s.word(v)
 		if !ok {
 			s.fail(start(v), failf("expected a call's name, number or set, not %s", describe(v)).hint("for example [getrandom, \"@time\", 318]"))
@@ -300,9 +306,6 @@ func (s *source) targets(n ast.Node, key string) []target {
 			if exact {
 				named[nr] = true
 			}
-		}
-		if len(s.errs) >= maxErrors {
-			break
 		}
 	}
 	return out
@@ -335,6 +338,9 @@ func (s *source) without(targets, except []target, n ast.Node) []target {
 func (s *source) conds(n ast.Node) []Cond {
 	var out []Cond
 	for _, v := range s.list(n, "when") {
+		if len(s.errs) >= maxErrors {
+			break
+		}
 		word, ok := s.word(v)
 		if !ok {
 			s.fail(start(v), failf("expected a condition, not %s", describe(v)).hint("%s", expressionForms))
@@ -346,9 +352,6 @@ func (s *source) conds(n ast.Node) []Cond {
 			continue
 		}
 		out = append(out, c)
-		if len(s.errs) >= maxErrors {
-			break
-		}
 	}
 	if len(s.errs) > 0 {
 		return out

@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 var mechanismWords = [...]string{Auto: "auto", VDSO: "vdso", Notify: "notify"}
 
@@ -72,4 +75,16 @@ func (p Pos) String() string {
 		return fmt.Sprintf("%s:%d", p.File, p.Line)
 	}
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+// String returns the plan's rules, one in a line, for tests and debugging;
+// Explain is for people.
+func (p *Plan) String() string {
+	var b strings.Builder
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		fmt.Fprintf(&b, "%d %s [%s] %v %v\n", r.Nr, r.Name, when(r.Conds), r.Mechanism, r.Action)
+	}
+	fmt.Fprintf(&b, "default %v, strict %v, foreign %v\n", p.Default, p.Strict, p.ForeignAllow)
+	return b.String()
 }
