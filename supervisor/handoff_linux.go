@@ -20,6 +20,10 @@ type handoff struct {
 	fds [2]int32     // their numbers in the image: region, counters; -1 where not given
 	err atomic.Int32 // errno of the delivery
 
+	// borrowed are descriptors of the image whose numbers ours took.
+	borrowed  []borrowed
+	returning bool // they are to be given back now
+
 	// alone means that no receiver runs yet: this thread must take the image's
 	// request itself.
 	alone bool
@@ -151,6 +155,7 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 	if err != nil {
 		return err
 	}
+	defer h.giveBack(t, saved, insn)
 	base, err := h.call(t, saved, insn, unix.SYS_MMAP, r.base, vdsoshim.ImageSize,
 		unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_FIXED_NOREPLACE, uint64(region), 0)
 	if err != nil {
@@ -220,106 +225,6 @@ func (t *tracee) result() (int64, error) {
 		return 0, t.lost(err)
 	}
 	return int64(regs.Rax), nil
-}
-
-// request makes the image ask for its descriptors: an exec that the filter
-// notifies and that a receiver answers, or this thread itself where it is alone.
-func (h *handoff) request(t *tracee, saved *unix.PtraceRegs, insn uint64) (int64, error) {
-	if !h.alone {
-		h.r.expect(t.pid, h)
-		defer h.r.expect(t.pid, nil)
-		return h.call(t, saved, insn, uint64(h.nr), 0, 0, 0, 0, 0, 0)
-	}
-	if err := h.enter(t, saved, insn, uint64(h.nr), nil); err != nil {
-		return 0, err
-	}
-	if err := ptraceRequest(unix.PTRACE_SYSCALL, t.tid, 0, 0); err != nil {
-		return 0, t.lost(err)
-	}
-	var n notification
-	if h.r.await() && recvNotif(h.r.listener, &n) == 0 {
-		h.give(&n)
-	}
-	if err := t.await(t.atSyscall); err != nil {
-		return 0, err
-	}
-	return t.result()
-}
-
-// deliver brings the region's descriptor, and the counters' if there are any,
-// into the image: a call that the filter notifies is answered with ADDFD. Given
-// any earlier, the descriptors would be inherited by children that other
-// threads fork meanwhile.
-func (h *handoff) deliver(t *tracee, saved *unix.PtraceRegs, insn uint64) (region, counters int32, err error) {
-	restore := func() {}
-	defer func() { restore() }()
-	for attempt := 0; ; attempt++ {
-		fd, err := h.request(t, saved, insn)
-		if err != nil {
-			return 0, 0, err
-		}
-		if fd >= 0 {
-			return h.fds[0], h.fds[1], nil
-		}
-		for _, given := range h.fds {
-			if given >= 0 {
-				h.call(t, saved, insn, unix.SYS_CLOSE, uint64(given))
-			}
-		}
-		e := unix.Errno(h.err.Load())
-		if e == 0 {
-			e = unix.Errno(-fd)
-		}
-		if e != unix.EMFILE || attempt > 0 {
-			return 0, 0, &errUnreflected{"no descriptor could be given to it", e}
-		}
-		if restore, err = raiseNoFile(t.pid); err != nil {
-			return 0, 0, &errUnreflected{"it has no descriptor left", err}
-		}
-	}
-}
-
-// give answers the notification by which the image asks for the descriptors.
-func (h *handoff) give(n *notification) {
-	h.fds = [2]int32{-1, -1}
-	h.err.Store(0)
-	if h.r.region.counters >= 0 {
-		fd, e := addFD(h.r.listener, &addfd{id: n.id, srcfd: uint32(h.r.region.counters), newfdFlags: unix.O_CLOEXEC})
-		if e != 0 {
-			h.refuse(n, e)
-			return
-		}
-		h.fds[1] = int32(fd)
-	}
-	fd, e := addFD(h.r.listener, &addfd{id: n.id, srcfd: uint32(h.r.region.fd), newfdFlags: unix.O_CLOEXEC})
-	if e != 0 {
-		h.refuse(n, e)
-		return
-	}
-	h.fds[0] = int32(fd)
-	sendNotif(h.r.listener, &response{id: n.id, val: int64(fd)})
-}
-
-func (h *handoff) refuse(n *notification, e unix.Errno) {
-	h.err.Store(int32(e))
-	sendNotif(h.r.listener, &response{id: n.id, err: -int32(e)})
-}
-
-// raiseNoFile lifts the soft limit on descriptors for the moment of a handoff.
-func raiseNoFile(pid int) (restore func(), err error) {
-	var old unix.Rlimit
-	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &old); err != nil {
-		return func() {}, err
-	}
-	raised := unix.Rlimit{Cur: old.Max, Max: old.Max}
-	if old.Cur == old.Max {
-		// Only CAP_SYS_RESOURCE may lift a hard limit.
-		raised = unix.Rlimit{Cur: old.Max + 16, Max: old.Max + 16}
-	}
-	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &raised, nil); err != nil {
-		return func() {}, err
-	}
-	return func() { unix.Prlimit(pid, unix.RLIMIT_NOFILE, &old, nil) }, nil
 }
 
 // auxv is what the handoff needs of a process's auxiliary vector.
