@@ -148,6 +148,10 @@ func (r *run) receive() {
 			s.serve()
 			continue
 		}
+		if h := r.handingOff(s.n.pid); h != nil {
+			h.give(&s.n) // somebody's handoff waits for this
+			continue
+		}
 		// A handoff waits for a notification of its own, so one receiver must
 		// stay free for it.
 		if idle == 0 && !r.spawn() {

@@ -83,10 +83,6 @@ func (s *server) serve() {
 
 // serveExec answers an execve or execveat.
 func (s *server) serveExec() {
-	if h := s.r.handingOff(s.n.pid); h != nil {
-		h.give(&s.n)
-		return
-	}
 	if int32(s.n.pid) != s.r.first.Load() {
 		if e := s.match(); e != nil && e.handler != nil {
 			s.resp = response{id: s.n.id, flags: flagContinue}

@@ -41,6 +41,8 @@ static const struct {
 	{ "pidfd-getfd", pidfd_getfd },
 	{ "pidfd-open", pidfd_open },
 	{ "mm-map", mm_map },
+	{ "memfd-exec", memfd_exec },
+	{ "lsm", lsm },
 	{ "map-low", map_low },
 	{ "seal", seal },
 	{ "subreaper", subreaper },

@@ -53,6 +53,20 @@ static void vdso_clock(void)
 	yes(0);
 }
 
+// lsm: the active security modules, bit n for LSM_ID_* 100+n (linux/lsm.h).
+static void lsm(void)
+{
+	u64 ids[64], set = 0;
+	u32 size = sizeof ids;
+	long n = SYS(461 /* lsm_list_modules */, ids, &size, 0);
+	if (n < 0)
+		no(461, n);
+	for (long i = 0; i < n; i++)
+		if (ids[i] >= 100 && ids[i] < 164)
+			set |= 1UL << (ids[i] - 100);
+	yes(set);
+}
+
 // sud: with the selector on, a call raises SIGSYS. arg[0]: the mode.
 static void sud(void)
 {

@@ -1,5 +1,6 @@
 // System calls without a libc, and what the probes share.
 
+#include <elf.h>
 #include <linux/filter.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
