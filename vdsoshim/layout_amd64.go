@@ -20,8 +20,8 @@ const (
 	StepProtect  = 0x6
 	StepUser     = 0x5
 	UserOff      = 0x40000
-	GateOff      = 0x1e40 // of its system call instruction
-	HandoffOff   = 0x22c0
+	GateOff      = 0x2250 // of its system call instruction
+	HandoffOff   = 0x22b0
 )
 
 const (
@@ -41,17 +41,17 @@ const (
 )
 
 var (
-	counted          = function{0x2060, 512}
-	forward          = function{0x1e60, 512}
-	getrandom        = function{0x24a0, 313}
-	handoffMain      = function{0x2640, 1073}
-	rdpid            = function{0x2260, 8}
-	stubClockGetres  = function{0x2280, 16}
-	stubClockGettime = function{0x2270, 16}
-	stubGetcpu       = function{0x22b0, 16}
-	stubGetrandom    = function{0x25d9, 103}
-	stubGettimeofday = function{0x2290, 16}
-	stubTime         = function{0x22a0, 16}
+	counted          = function{0x2040, 512}
+	forward          = function{0x1e40, 512}
+	getrandom        = function{0x2490, 313}
+	handoffMain      = function{0x2630, 1073}
+	rdpid            = function{0x2240, 8}
+	stubClockGetres  = function{0x2270, 16}
+	stubClockGettime = function{0x2260, 16}
+	stubGetcpu       = function{0x22a0, 16}
+	stubGetrandom    = function{0x25c9, 103}
+	stubGettimeofday = function{0x2280, 16}
+	stubTime         = function{0x2290, 16}
 )
 
 var (

@@ -6,7 +6,7 @@
 #include "shim.h"
 
 	.text
-	.balign 16
+	.balign 32
 	.globl shim_forward
 	.hidden shim_forward
 	.type shim_forward, @function
@@ -35,7 +35,6 @@ shim_forward:
 	.globl shim_counted
 	.hidden shim_counted
 	.type shim_counted, @function
-	.balign 32
 shim_counted:
 	.cfi_startproc
 	.set slot, 0
@@ -60,5 +59,6 @@ shim_rdpid:
 	.cfi_startproc
 	rdpid %rax
 	.byte 0x0f, 0x1f, 0x40, 0x00	/* nopl 0(%rax), four bytes */
-	.cfi_endproc
 	.size shim_rdpid, . - shim_rdpid
+	.balign 16, 0xcc
+	.cfi_endproc

@@ -18,7 +18,9 @@ import (
 const maxStack = 96
 
 var (
-	assembly = []string{"gate", "forward", "stub", "entry", "symbols"}
+	// In the order of their code: the strictest alignment first, so that no
+	// padding stands outside a function.
+	assembly = []string{"forward", "gate", "stub", "entry", "symbols"}
 	c        = []string{"getrandom", "handoff"}
 )
 
