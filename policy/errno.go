@@ -14,16 +14,16 @@ const (
 
 // errnoByName finds EPERM and the like.
 func errnoByName(name string) (int, bool) {
-	switch name { // the second names of three errors
-	case "EWOULDBLOCK":
-		name = "EAGAIN"
-	case "EDEADLOCK":
-		name = "EDEADLK"
-	case "ENOTSUP":
-		name = "EOPNOTSUPP"
+	switch name { // three errors have two names, of which the table has one
+	case "EAGAIN", "EWOULDBLOCK":
+		return int(unix.EAGAIN), true
+	case "EDEADLK", "EDEADLOCK":
+		return int(unix.EDEADLK), true
+	case "EOPNOTSUPP", "ENOTSUP":
+		return int(unix.EOPNOTSUPP), true
 	}
 	for e := 1; e <= knownErrno; e++ {
-		if unix.ErrnoName(unix.Errno(e)) == name {
+		if name != "" && unix.ErrnoName(unix.Errno(e)) == name {
 			return e, true
 		}
 	}
@@ -31,7 +31,7 @@ func errnoByName(name string) (int, bool) {
 }
 
 func errnoNames() []string {
-	names := []string{"EWOULDBLOCK", "EDEADLOCK", "ENOTSUP"}
+	names := []string{"EWOULDBLOCK", "EDEADLOCK", "EOPNOTSUPP"}
 	for e := 1; e <= knownErrno; e++ {
 		if n := unix.ErrnoName(unix.Errno(e)); n != "" {
 			names = append(names, n)

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -84,35 +83,4 @@ func reason(err error) error {
 		return pe.Err
 	}
 	return err
-}
-
-// Report writes all that is wrong with a policy, with excerpts and hints, as
-// an editor's or a compiler's user expects it. Other errors take one line.
-func Report(w io.Writer, err error) error {
-	var es Errors
-	var one *Error
-	switch {
-	case errors.As(err, &es):
-	case errors.As(err, &one):
-		es = Errors{one}
-	default:
-		_, err := fmt.Fprintln(w, err)
-		return err
-	}
-	for _, e := range es {
-		if _, err := fmt.Fprintln(w, e); err != nil {
-			return err
-		}
-		if x := e.Excerpt(); x != "" {
-			if _, err := fmt.Fprintln(w, x); err != nil {
-				return err
-			}
-		}
-		if e.Hint != "" {
-			if _, err := fmt.Fprintf(w, "  hint: %s\n", e.Hint); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -103,9 +103,8 @@ func TestParseIsBounded(t *testing.T) {
 	} {
 		start := time.Now()
 		_, err := Parse(name, []byte(text))
-		// Ten times what it takes on a slow machine, a hundredth of what the
-		// bombs take elsewhere.
-		if d := time.Since(start); d > time.Second {
+		// Thirty times what it takes on an idle machine.
+		if d := time.Since(start); d > 3*time.Second {
 			t.Errorf("%s: took %v", name, d)
 		}
 		if err == nil && name != "folded text" && name != "plain lines" && name != "escapes" && name != "a long sum" {

@@ -81,7 +81,7 @@ var sets = [...]Set{
 			"futex_waitv futex_wake get_robust_list get_thread_area getegid geteuid getgid getgroups getpgid getpgrp getpid " +
 			"getppid getrandom getresgid getresuid getrlimit getsid gettid gettimeofday getuid membarrier mmap mprotect " +
 			"munmap nanosleep pause prlimit64 restart_syscall rseq rseq_slice_yield rt_sigreturn sched_getaffinity " +
-			"sched_yield set_robust_list set_thread_area set_tid_address time uretprobe"},
+			"sched_yield set_robust_list set_thread_area set_tid_address time uprobe uretprobe"},
 	{"@exec", "running another program", false,
 		"execve execveat"},
 	{"@file-system", "opening, examining and changing files and directories", true,

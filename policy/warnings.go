@@ -11,7 +11,7 @@ import (
 const uringCalls = "accept accept4 bind close connect creat epoll_ctl epoll_wait fadvise64 fallocate fdatasync " +
 	"fgetxattr fsetxattr fsync ftruncate futex futex_wait futex_waitv futex_wake getxattr link linkat listen lstat " +
 	"madvise mkdir mkdirat newfstatat open openat openat2 pipe pipe2 poll ppoll pread64 preadv preadv2 pwrite64 pwritev " +
-	"pwritev2 read readv recvfrom recvmsg rename renameat renameat2 rmdir send sendmsg sendto setxattr shutdown socket " +
+	"pwritev2 read readv recvfrom recvmsg rename renameat renameat2 rmdir sendmsg sendto setxattr shutdown socket " +
 	"splice stat statx symlink symlinkat sync_file_range tee unlink unlinkat waitid write writev"
 
 // siblings do the same thing under another number.

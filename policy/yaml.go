@@ -19,6 +19,9 @@ const (
 	// maxDepth is how deep brackets, lists and mappings may be nested. The
 	// format needs four; the YAML reader takes time that grows with the square.
 	maxDepth = 8
+	// maxKeys is how many keys a file may have, for the same reason; a file
+	// of the largest size has room for half as many that make sense.
+	maxKeys = 8192
 	// maxErrors is how many errors of one source are collected.
 	maxErrors = 20
 )
@@ -94,7 +97,7 @@ func readYAML(text string, s *source) (f *ast.File, err error) {
 
 // checkTokens refuses what a policy has no use for.
 func (s *source) checkTokens(tokens token.Tokens) bool {
-	depth, dashes, line, ended := 0, 0, 0, false
+	depth, dashes, keys, line, ended := 0, 0, 0, 0, false
 	content := false
 	for _, t := range tokens {
 		if t.Position == nil {
@@ -141,6 +144,8 @@ func (s *source) checkTokens(tokens token.Tokens) bool {
 			depth--
 		case token.SequenceEntryType:
 			dashes++
+		case token.MappingValueType:
+			keys++
 		case token.DoubleQuoteType:
 			if e := badEscape(s.quoted(t)); e != nil {
 				s.fail(t, e)
@@ -149,6 +154,10 @@ func (s *source) checkTokens(tokens token.Tokens) bool {
 		}
 		if t.Type != token.CommentType {
 			content = true
+		}
+		if keys > maxKeys {
+			s.fail(t, failf("more than %d keys", maxKeys))
+			return false
 		}
 		if depth > maxDepth || dashes > maxDepth || t.Position.IndentLevel > 2*maxDepth {
 			s.fail(t, failf("nested too deeply"))
