@@ -60,3 +60,10 @@ func BenchmarkLoadPreset(b *testing.B) {
 		}
 	}
 }
+
+// What a start costs must not depend on a machine's mood.
+func TestLoadDefaultIsCheap(t *testing.T) {
+	if n := testing.AllocsPerRun(100, func() { _, _ = Load() }); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+}

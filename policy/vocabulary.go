@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -197,23 +196,6 @@ func parseErrno(word string) (int, *Error) {
 		return 0, e.hint("did you mean %s?", near)
 	}
 	return 0, e.hint("a name such as EPERM or ENOSYS, or a number from 1 to %d", maxErrno)
-}
-
-// parseInt reads a number as parseUint does, with a sign.
-func parseInt(word string) (int64, bool) {
-	rest, negative := strings.CutPrefix(word, "-")
-	if rest == "" || rest[0] < '0' || rest[0] > '9' {
-		return 0, false
-	}
-	v, ok := parseUint(rest)
-	if !ok {
-		return 0, false
-	}
-	if negative {
-		return int64(-v), v <= 1<<63
-	}
-	// Hexadecimal numbers may use all 64 bits, as addresses and masks do.
-	return int64(v), v <= math.MaxInt64 || strings.HasPrefix(word, "0x")
 }
 
 // mechanism reads the key mechanism.

@@ -167,49 +167,6 @@ func (s *source) checkTokens(tokens token.Tokens) bool {
 	return true
 }
 
-// quoted is the source of a double-quoted string from its opening quote to
-// some place behind its end; the token itself holds only what it means.
-func (s *source) quoted(t *token.Token) string {
-	p := s.pos(t)
-	line := []rune(s.lineText(p.Line))
-	text := string(line[min(p.Column-1, len(line)):])
-	if !strings.HasPrefix(text, `"`) {
-		return ""
-	}
-	for i := p.Line; i < len(s.lines) && i < p.Line+strings.Count(t.Value, "\n")+16; i++ {
-		text += "\n" + s.lines[i]
-	}
-	return text[1:]
-}
-
-// badEscape refuses escapes that YAML does not have, which the reader would
-// take for something.
-func badEscape(quoted string) *Error {
-	for i := 0; i < len(quoted); i++ {
-		if quoted[i] == '"' {
-			break
-		}
-		if quoted[i] != '\\' {
-			continue
-		}
-		i++
-		if i == len(quoted) {
-			break
-		}
-		if !strings.ContainsRune("0abtnvfre \"/\\N_LPxuU\t\r\n", rune(quoted[i])) {
-			return failf("unknown escape \\%s in a double-quoted string", printable([]rune(quoted[i:])[:1])).hint("single quotes take everything as it is: '…'")
-		}
-		digits := map[byte]int{'x': 2, 'u': 4, 'U': 8}[quoted[i]]
-		for range digits {
-			i++
-			if i >= len(quoted) || !strings.ContainsRune("0123456789abcdefABCDEF", rune(quoted[i])) {
-				return failf("incomplete escape in a double-quoted string")
-			}
-		}
-	}
-	return nil
-}
-
 // invalid reports a token that the lexer could not read.
 func (s *source) invalid(t *token.Token) {
 	msg := t.Error
@@ -257,17 +214,6 @@ func explainSyntax(msg, line string, column int) *Error {
 func firstLine(s string) string {
 	s, _, _ = strings.Cut(s, "\n")
 	return s
-}
-
-func invalidUTF8(text []byte) int {
-	for off := 0; off < len(text); {
-		r, n := utf8.DecodeRune(text[off:])
-		if r == utf8.RuneError && n == 1 {
-			return off
-		}
-		off += n
-	}
-	return -1
 }
 
 // pos is where a token begins. The reader's columns are wrong after some
