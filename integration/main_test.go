@@ -1,0 +1,46 @@
+package integration
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// The places that all tests share. Other users must be able to read them, so
+// they are not below testing's own temporary directories.
+var (
+	scratch       string // removed at the end
+	reflectBinary string
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(setUp(m))
+}
+
+func setUp(m *testing.M) int {
+	var err error
+	if scratch, err = os.MkdirTemp("", "reflect-integration-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(scratch)
+	if err := os.Chmod(scratch, 0o755); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	reflectBinary = os.Getenv("REFLECT_BINARY") // a binary that is built already
+	if reflectBinary == "" {
+		reflectBinary = filepath.Join(scratch, "reflect")
+		build := exec.Command("go", "build", "-o", reflectBinary, "../cmd/reflect")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "go build ./cmd/reflect: %v\n%s", err, out)
+			return 1
+		}
+	}
+	return m.Run()
+}

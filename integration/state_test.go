@@ -1,0 +1,144 @@
+package integration
+
+import (
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestState compares all that a program can ask about itself.
+func TestState(t *testing.T) {
+	for _, how := range []string{"glibc", "glibc-static", "musl-static"} {
+		t.Run(how, func(t *testing.T) {
+			asEach(t, func(t *testing.T, who account) {
+				p := program{argv: []string{victim(t, "state.c", how), "an argument", ""}, user: who}
+				p.works(t, "auxiliary vector")
+				p.flags = []string{"--stats=json", "--stats-file", "/dev/null"}
+				p.works(t)
+			})
+		})
+	}
+}
+
+// TestStateKeptByExec changes what a process can change about itself, executes, and
+// compares: the handoff must not leave a trace.
+func TestStateKeptByExec(t *testing.T) {
+	asEach(t, func(t *testing.T, who account) {
+		program{
+			argv: []string{victim(t, "setup.c", "glibc"), "exec", victim(t, "state.c", "glibc"), "x"},
+			user: who,
+		}.works(t, "SETUP=done", "10 is pending", "pdeathsig 0 12")
+	})
+}
+
+// TestStateInherited changes the same before reflect is started: the program must
+// get what reflect got.
+func TestStateInherited(t *testing.T) {
+	asEach(t, func(t *testing.T, who account) {
+		setup, state := victim(t, "setup.c", "glibc"), victim(t, "state.c", "glibc")
+		p := program{argv: []string{setup, "inherit", state, "x"}, user: who}
+		native := p.run(t, p.argv)
+		p.differs(t, native, p.run(t, append([]string{setup, "inherit"}, underReflect(nil, state, "x")...)))
+	})
+}
+
+// TestInheritedLimits starts reflect under limits that the program would not feel.
+func TestInheritedLimits(t *testing.T) {
+	for _, limit := range []string{"ulimit -f 1", "ulimit -f 0", "ulimit -n 8", "ulimit -n 20", "ulimit -s 256", "ulimit -c unlimited", "ulimit -l 0", "ulimit -i 0", "ulimit -q 0", "ulimit -t 5"} {
+		t.Run(limit, func(t *testing.T) {
+			bare := victim(t, "bare.c", "bare")
+			line := func(argv []string) []string {
+				return []string{"/bin/bash", "-c", limit + "; exec " + strings.Join(argv, " ")}
+			}
+			p := program{argv: line([]string{bare})}
+			native := p.run(t, p.argv)
+			p.differs(t, native, p.run(t, line(underReflect(nil, bare))))
+		})
+	}
+}
+
+// TestSession compares session and process group as the caller set them.
+func TestSession(t *testing.T) {
+	for name, attr := range map[string]syscall.SysProcAttr{
+		"inherited": {}, "own group": {Setpgid: true}, "own session": {Setsid: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := program{
+				argv:  []string{"/bin/sh", "-c", `set -- $(cut -d' ' -f1,4-8 /proc/$$/stat); echo $(($2 == $3)) $(($2 == $1)) $4 $5; ps -o sid=,pgid= -p $$ | awk '{print $1 == $2}'`},
+				alter: func(cmd *exec.Cmd) { cmd.SysProcAttr = &attr },
+			}
+			native, reflected := p.run(t, p.argv), p.run(t, underReflect(nil, p.argv...))
+			if name == "inherited" {
+				p.differs(t, native, reflected)
+			}
+			// A group or session of its own is reflect's, and the program is in it.
+			if w := strings.Fields(reflected.stdout); len(w) != 5 || w[1] != "0" {
+				t.Errorf("in %s: %q", name, reflected.stdout)
+			}
+		})
+	}
+}
+
+var mapLine = regexp.MustCompile(`^([0-9a-f]+)-([0-9a-f]+) (....) [0-9a-f]+ \S+ \d+ *(.*)$`)
+
+// TestMaps looks at the program's memory: what is there natively is there, and what
+// is there besides lies in one place below 2 MiB and is never both writable and
+// executable.
+func TestMaps(t *testing.T) {
+	asEach(t, func(t *testing.T, who account) {
+		p := program{argv: []string{"/bin/cat", "/proc/self/maps"}, user: who}
+		native, reflected := p.run(t, p.argv), p.run(t, underReflect(nil, p.argv...))
+		var had, has, below []string
+		for _, l := range strings.Split(strings.TrimSpace(native.stdout), "\n") {
+			m := mapLine.FindStringSubmatch(l)
+			had = append(had, m[3]+" "+m[4])
+		}
+		for _, l := range strings.Split(strings.TrimSpace(reflected.stdout), "\n") {
+			m := mapLine.FindStringSubmatch(l)
+			if m == nil {
+				t.Fatalf("line %q", l)
+			}
+			if end, err := strconv.ParseUint(m[2], 16, 64); err != nil || end <= 2<<20 {
+				below = append(below, l)
+				if strings.HasPrefix(m[3], "rwx") {
+					t.Errorf("writable and executable: %s", l)
+				}
+				continue
+			}
+			has = append(has, m[3]+" "+m[4])
+		}
+		slices.Sort(had)
+		slices.Sort(has)
+		if d := difference(strings.Join(had, "\n"), strings.Join(has, "\n")); d != "" {
+			t.Errorf("the program's own mappings differ (- native, + reflected):\n%s", d)
+		}
+		if len(below) < 3 || len(below) > 6 {
+			t.Errorf("mappings below 2 MiB: %d\n%s", len(below), strings.Join(below, "\n"))
+		}
+	})
+}
+
+// TestDescriptors compares what ls sees of its own descriptors, with some open and
+// behind several execs.
+func TestDescriptors(t *testing.T) {
+	asEach(t, func(t *testing.T, who account) {
+		for _, line := range []string{
+			`ls -l /proc/self/fd`,
+			`exec 5</dev/null 9</etc/passwd; ls -l /proc/self/fd; (exec 200</dev/null; bash -c "ls -l /proc/self/fd")`,
+			`for i in 1 2 3; do ls /proc/self/fd & done; wait; exec ls -l /proc/self/fd <&-`,
+			`find /proc/self/fdinfo -type f | sort; ls /proc/self/task | wc -l`,
+		} {
+			program{
+				argv: []string{"/bin/bash", "-c", line},
+				user: who,
+				clean: func(s string) string {
+					return regexp.MustCompile(`pipe:\[\d+\]|/proc/\d+|\w{3} +\d+ \d\d:\d\d|-> /\S+/fd$`).ReplaceAllString(s, "-")
+				},
+			}.works(t, "0")
+		}
+	})
+}
