@@ -98,3 +98,22 @@ func TestParseCond(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseCond(f *testing.F) {
+	for _, s := range []string{"arg0 == 3", "int(arg1) == -1", "arg2 & O_CREAT|7 != 0", "arg9", "arg0 & & 1", "arg0 == 1 && arg1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, e := parseCond(text)
+		if e != nil {
+			if e.off < 0 || e.off > len(text) || e.Msg == "" {
+				t.Fatalf("%q: %v at %d", text, e, e.off)
+			}
+			return
+		}
+		again, err := ParseCond(c.String())
+		if err != nil || again != c {
+			t.Fatalf("%q is %v, which is %v, %v", text, c, again, err)
+		}
+	})
+}
