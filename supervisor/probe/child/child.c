@@ -83,10 +83,12 @@ __attribute__((used, noreturn)) static void start(u64 *sp)
 		arg[i - 2] = hex(argv[i]);
 
 	// A kernel that never answers must not keep a child for ever; and whoever
-	// started us may ignore SIGCHLD, which would reap our children.
-	SYS(SYS_alarm, 5);
-	struct { u64 handler, flags, restorer, mask; } dfl = { 0 };
-	SYS(SYS_rt_sigaction, SIGCHLD, &dfl, 0, 8);
+	// started us may ignore SIGCHLD, which would reap our children, or SIGALRM.
+	SYS(SYS_alarm, PATIENCE);
+	on_signal(SIGCHLD, 0);
+	on_signal(SIGALRM, 0);
+	u64 core[2] = { 0, 0 };
+	SYS(SYS_setrlimit, 4 /* RLIMIT_CORE */, core);
 	u64 none = 0;
 	SYS(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &none, 0, 8);
 

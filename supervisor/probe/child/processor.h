@@ -1,19 +1,20 @@
 // The processor, the kernel's vDSO, and Syscall User Dispatch.
 
-// runs executes a piece of code in a child and tells by which signal it died.
-#define RUNS(code)                            \
-	do {                                  \
-		long pid = spawn(0);          \
-		if (pid == 0) {               \
-			code;                 \
-			quit(0);              \
-		}                             \
-		s32 s = await(pid);           \
-		if (SIGNALLED(s) == SIGILL)   \
-			no(-1, 0);            \
-		if (s)                        \
-			unknown(-1, 0);       \
-		yes(0);                       \
+// RUNS executes an instruction in a child.
+#define RUNS(code)                                   \
+	do {                                         \
+		long pid = spawn(0);                 \
+		if (pid == 0) {                      \
+			on_signal(SIGILL, (u64)caught); \
+			code;                        \
+			quit(0);                     \
+		}                                    \
+		s32 s = await(pid);                  \
+		if (EXITED(s) == CAUGHT + SIGILL)    \
+			no(-1, 0);                   \
+		if (s)                               \
+			unknown(-1, 0);              \
+		yes(0);                              \
 	} while (0)
 
 static void fsgsbase(void) { RUNS(u64 v; __asm__ volatile(".byte 0xf3, 0x48, 0x0f, 0xae, 0xc0" : "=a"(v))); } // rdfsbase %rax
@@ -71,7 +72,6 @@ static void lsm(void)
 static void sud(void)
 {
 	extern char _start;
-	static volatile u8 selector;
 	long pid = spawn(0);
 	if (pid == 0) {
 		u64 from = 0, len = 0;
@@ -81,12 +81,14 @@ static void sud(void)
 		}
 		long r = SYS(SYS_prctl, 59 /* PR_SET_SYSCALL_USER_DISPATCH */, arg[0], from, len, &selector);
 		shared->number = r;
-		if (r == 0)
+		if (r == 0) {
+			on_signal(SIGSYS, (u64)caught);
 			selector = 1;
+			SYS(SYS_getppid);
+		}
 		quit(1);
 	}
-	s32 s = await(pid);
-	if (SIGNALLED(s) == SIGSYS)
+	if (EXITED(await(pid)) == CAUGHT + SIGSYS)
 		yes(0);
 	no(SYS_prctl, shared->number);
 }

@@ -1,0 +1,115 @@
+package probe
+
+import (
+	"slices"
+	"strings"
+)
+
+// A mechanism is what is known of one before anything is tried.
+type mechanism struct {
+	Mechanism
+	needs  []string // features
+	better []string // features that it does better with
+}
+
+// serving is what every run stands on, whatever serves the calls: the programs
+// that a program executes are noticed by a notification and prepared by ptrace.
+var serving = []string{"seccomp_filter", "user_notif", "user_notif_continue", "addfd_send", "ret_trace", "ptrace_child",
+	"process_vm_readv", "process_vm_writev", "pidfd_open", "subreaper", "memfd_exec"}
+
+var mechanisms = []mechanism{
+	{
+		Mechanism: Mechanism{
+			Name: "vdso", Available: true, NeedsPtrace: true, RaceSafe: true,
+			Notes: "traces each program for a moment at its exec, never after; cooperative: " +
+				"the program can always make the real call",
+		},
+		needs:  append(slices.Clip(serving), "map_low", "vdso"),
+		better: []string{"wait_killable_recv", "sync_wake_up", "set_mm_map", "seal_future_write"},
+	},
+	{
+		Mechanism: Mechanism{
+			Name: "notify", Available: true, NeedsPtrace: true,
+			Notes: "a call that is served is safe from races, one that is left to the kernel after a look is not; " +
+				"the shim's gate is exempt, except from deny and kill rules",
+		},
+		needs:  serving,
+		better: []string{"wait_killable_recv", "sync_wake_up", "set_mm_map"},
+	},
+	{
+		Mechanism: Mechanism{Name: "patch", NeedsPtrace: true, RaceSafe: true},
+		needs:     append(slices.Clip(serving), "map_low", "proc_mem_force_traced"),
+		better:    []string{"proc_mem_force"},
+	},
+	{
+		Mechanism: Mechanism{Name: "trap", NeedsPtrace: true, RaceSafe: true},
+		needs:     append(slices.Clip(serving), "map_low", "ret_trap"),
+	},
+	{
+		Mechanism: Mechanism{Name: "sud", NeedsPtrace: true, RaceSafe: true},
+		needs:     append(slices.Clip(serving), "map_low", "sud"),
+		better:    []string{"sud_inclusive"},
+	},
+	{
+		Mechanism: Mechanism{Name: "ptrace", NeedsPtrace: true},
+		needs:     []string{"seccomp_filter", "ret_trace", "ptrace_child", "ptrace_get_syscall_info"},
+		better:    []string{"ptrace_set_syscall_info"},
+	},
+	{
+		Mechanism: Mechanism{Name: "ptrace-all", NeedsPtrace: true},
+		needs:     []string{"ptrace_child", "ptrace_get_syscall_info"},
+		better:    []string{"ptrace_sysemu", "ptrace_set_syscall_info"},
+	},
+}
+
+const notAvailable = "not in this version"
+
+// judgeMechanisms says for each mechanism what the features mean for it.
+func judgeMechanisms(r *Report) []Mechanism {
+	var out []Mechanism
+	for _, m := range mechanisms {
+		j := m.Mechanism
+		var why []string
+		j.Kernel = Yes
+		for _, name := range m.needs {
+			f, ok := r.Feature(name)
+			if ok && f.Status == Yes {
+				continue
+			}
+			if !ok || f.Status == Unknown && j.Kernel == Yes {
+				j.Kernel = Unknown
+			}
+			if f.Status == No || f.Errno == "EBUSY" {
+				j.Kernel = No
+			}
+			if !slices.Contains(why, f.Why) {
+				why = append(why, f.Why)
+			}
+		}
+		j.Usable = j.Available && j.Kernel == Yes
+		j.Why = strings.Join(why, "; ")
+		if !j.Available {
+			j.Why = notAvailable
+			if len(why) > 0 {
+				j.Why += "; " + strings.Join(why, "; ")
+			}
+		}
+		// All but the pure tracers listen for execs, and one process has one
+		// tracer and one listener.
+		second, _ := r.Feature("second_listener")
+		j.Nests = slices.Contains(m.needs, "user_notif") && second.Status == Yes
+		if j.Usable {
+			var lacks []string
+			for _, name := range m.better {
+				if f, ok := r.Feature(name); !ok || f.Status != Yes {
+					lacks = append(lacks, name)
+				}
+			}
+			if len(lacks) > 0 {
+				j.Why = "usable, but better with " + strings.Join(lacks, ", ")
+			}
+		}
+		out = append(out, j)
+	}
+	return out
+}
