@@ -1,0 +1,153 @@
+//go:build linux && amd64
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysreflect/sysreflect/bpf"
+	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/vdsoshim"
+)
+
+func policyCommand() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "policy",
+		Short: "list, check and explain policies",
+	})
+	cmd.AddCommand(policyList(), policyShow(), policyCheck(), policyExplain(), policyDisasm(), policySimulate())
+	return cmd
+}
+
+func policyList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "list the policies that come with reflect",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			presets := policy.Presets()
+			width := 0
+			for _, p := range presets {
+				width = max(width, len(p.Name))
+			}
+			w := bufio.NewWriter(os.Stdout)
+			for _, p := range presets {
+				fmt.Fprintf(w, "%-*s  %s\n", width, p.Name, strings.Join(strings.Fields(p.Description), " "))
+			}
+			return w.Flush()
+		},
+	}
+}
+
+func policyShow() *cobra.Command {
+	return &cobra.Command{
+		Use:               "show source",
+		Short:             "print a policy's text",
+		Args:              sources,
+		ValidArgsFunction: completePolicy,
+		RunE: func(_ *cobra.Command, args []string) error {
+			for _, source := range args {
+				text, _, err := policy.Source(source)
+				if err != nil {
+					return err
+				}
+				if _, err := os.Stdout.Write(text); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func policyCheck() *cobra.Command {
+	var mechanism string
+	cmd := &cobra.Command{
+		Use:   "check source...",
+		Short: "look for mistakes in policies",
+		Long: "Check reads policies, lays them over each other, and prints on standard error all that is\n" +
+			"wrong with them or may surprise. It prints nothing and succeeds where nothing is wrong.",
+		Args:              sources,
+		ValidArgsFunction: completePolicy,
+		RunE: func(_ *cobra.Command, args []string) error {
+			plan, err := loadPlan(args, mechanism)
+			if err != nil {
+				policy.Report(os.Stderr, err)
+				return statusError(statusOurs)
+			}
+			for _, w := range plan.Warnings {
+				warn(w.String())
+			}
+			// What only the filter can tell: a plan can be too large for one.
+			_, err = bpf.Compile(plan, exampleGate)
+			return err
+		},
+	}
+	cmd.Flags().StringVarP(&mechanism, "mechanism", "m", "", "`mechanism` of the rules that name none: auto, vdso or notify")
+	complete(cmd, "mechanism", "auto", "vdso", "notify")
+	return cmd
+}
+
+func policyExplain() *cobra.Command {
+	var f planFlags
+	cmd := &cobra.Command{
+		Use:   "explain [call]...",
+		Short: "say what calls meet under a policy, and why",
+		Long: "Explain prints what each call (a name, a number or a set such as @time) meets under the\n" +
+			"policy; without any, all calls that the policy has rules for.",
+		RunE: func(_ *cobra.Command, args []string) error {
+			plan, err := f.load()
+			if err != nil {
+				return err
+			}
+			return policy.Explain(os.Stdout, plan, args...)
+		},
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func policyDisasm() *cobra.Command {
+	var f planFlags
+	cmd := &cobra.Command{
+		Use:   "disasm",
+		Short: "list the seccomp filters that a policy becomes",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			program, _, err := f.compile()
+			if err != nil {
+				return err
+			}
+			return program.Disassemble(os.Stdout)
+		},
+	}
+	f.register(cmd)
+	return cmd
+}
+
+// exampleGate is where listings and simulations say that the gate stands. In a
+// run its page is chosen at random.
+const exampleGate = 0x10000 + vdsoshim.GateOff
+
+func (f *planFlags) compile() (*bpf.Program, *policy.Plan, error) {
+	plan, err := f.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	program, err := bpf.Compile(plan, exampleGate)
+	return program, plan, err
+}
+
+// sources checks that arguments name policies.
+func sources(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return hinted(errors.New("no policy given"), cmd.CommandPath()+" NAME, or ./FILE; reflect policy list shows the names")
+	}
+	return nil
+}

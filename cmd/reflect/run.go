@@ -1,0 +1,227 @@
+//go:build linux && amd64
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/supervisor"
+	"github.com/sysreflect/sysreflect/vdsoshim"
+)
+
+// runFlags are the flags of `reflect run`.
+type runFlags struct {
+	plan      planFlags
+	stats     string // "", "text" or "json"
+	statsFile string
+	strict    bool
+	setuid    bool
+	vdso      string
+	verbose   bool
+}
+
+func runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [flags] [--] program [argument]...",
+		Short: "run a program with system calls reflected",
+		Long: "Run starts a program and serves the system calls that the policy names in user space, in\n" +
+			"the program itself, its threads, its children, and all that they execute. It ends when\n" +
+			"the last of them has ended, with the exit status of the program itself. Flags end at the\n" +
+			"first word that is not a flag, or at --.",
+		Example: "  reflect run --stats -- python3 -c 'import os; print(os.getrandom(4))'\n" +
+			"  reflect run -p no-random -- curl https://example.org\n" +
+			"  reflect run -p ./policy.yaml --stats=json --stats-file stats.json -- make",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return hinted(errors.New("no program given"), "reflect run [flags] -- program [argument]...")
+			}
+			return nil
+		},
+		RunE:              func(_ *cobra.Command, args []string) error { return f.run(args) },
+		ValidArgsFunction: completeProgram,
+	}
+	flags := cmd.Flags()
+	flags.SetInterspersed(false)
+	flags.SortFlags = false
+	f.plan.register(cmd)
+	flags.StringVar(&f.stats, "stats", "", "report what was served, after the program: `format` text or json")
+	flags.Lookup("stats").NoOptDefVal = "text"
+	flags.StringVar(&f.statsFile, "stats-file", "", "write the report to `file` instead of standard error")
+	flags.BoolVar(&f.strict, "strict", false, "refuse to execute a program that can't be reflected (EACCES)")
+	flags.BoolVar(&f.setuid, "setuid", false, "let set-user-ID programs keep their privilege; for root")
+	flags.StringVar(&f.vdso, "vdso", "", "give programs the vDSO image in `file` in place of reflect's own")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say what is done, on standard error")
+	complete(cmd, "stats", "text", "json")
+	return cmd
+}
+
+// command turns flags and arguments into what is to be run.
+func (f *runFlags) command(args []string) (*supervisor.Cmd, error) {
+	if f.statsFile != "" && f.stats == "" {
+		f.stats = "text"
+	}
+	switch f.stats {
+	case "", "text", "json":
+	default:
+		return nil, hinted(fmt.Errorf("unknown format %q", f.stats), "--stats, --stats=text or --stats=json")
+	}
+	plan, err := f.plan.load()
+	if err != nil {
+		return nil, err
+	}
+	if f.strict {
+		strict := *plan
+		strict.Strict = true
+		plan = &strict
+	}
+	if f.setuid && os.Geteuid() != 0 {
+		return nil, hinted(errors.New("--setuid needs root"), "without it set-user-ID programs run without their privilege")
+	}
+	c := &supervisor.Cmd{
+		Args: args, Plan: plan,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, ExtraFiles: inherited(),
+		Stats: f.stats != "", Setuid: f.setuid, Warn: warn,
+	}
+	if c.Path, err = lookPath(args[0]); err != nil {
+		return nil, notStarted(args[0], &supervisor.ExecError{Path: c.Path, Err: err})
+	}
+	if f.vdso != "" {
+		if c.VDSO, err = os.ReadFile(f.vdso); err != nil {
+			return nil, err
+		}
+		if err := vdsoshim.CheckShape(c.VDSO); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.vdso, err)
+		}
+	}
+	return c, nil
+}
+
+func (f *runFlags) run(args []string) error {
+	c, err := f.command(args)
+	if err != nil {
+		return err
+	}
+	report := os.Stderr
+	if f.statsFile != "" {
+		// Before the program runs: a file that can't be written is our error,
+		// and nothing has been done yet.
+		if report, err = os.Create(f.statsFile); err != nil {
+			return err
+		}
+		defer report.Close()
+	}
+	if f.verbose {
+		f.describe(c)
+	}
+	c.Relay()
+	if err := c.Start(); err != nil {
+		return notStarted(args[0], err)
+	}
+	err = c.Wait()
+	// Whoever waits for us would see the program's background processes
+	// survive it, so they are served to their end; who doesn't want to wait
+	// for them says so.
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	if c.WaitTree(ctx) != nil {
+		c.Kill()
+	}
+	if f.stats != "" {
+		if err := writeStats(report, f.stats, c.Counters()); err != nil {
+			errorf("write the report: %v", err)
+		}
+	}
+	var ended *supervisor.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &ended):
+		return err
+	case ended.Status.Signaled():
+		dieOf(ended.Status.Signal())
+	}
+	return statusError(ended.ExitCode())
+}
+
+// describe says what is about to be done.
+func (f *runFlags) describe(c *supervisor.Cmd) {
+	say(os.Stderr, "2", "info", fmt.Sprintf("executable %s, pid of reflect %d", c.Path, os.Getpid()))
+	for _, x := range c.Plan.Explain() {
+		say(os.Stderr, "2", "info", fmt.Sprintf("%s: %s by %s", x.Call, x.Meets, x.By))
+	}
+	for _, w := range c.Plan.Warnings {
+		warn(w.String())
+	}
+}
+
+// notStarted gives an error of Start the status and advice that it deserves.
+func notStarted(name string, err error) error {
+	var failed *supervisor.ExecError
+	isExec := errors.As(err, &failed)
+	if isExec {
+		err = failed.Err
+	}
+	named := fmt.Errorf("%s: %w", name, err)
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return &hintError{fmt.Errorf("%s: no such program in PATH", name), "", statusNotFound}
+	case errors.Is(err, supervisor.ErrListener):
+		return hinted(err, "run the whole under one reflect, or leave the sandbox; see reflect doctor")
+	case errors.Is(err, supervisor.ErrUnsupported):
+		return hinted(err, "reflect doctor says what is missing")
+	case isExec && errors.Is(err, unix.ENOENT):
+		hint := ""
+		if _, e := os.Lstat(name); e == nil {
+			hint = "the file is there, but the interpreter that it names is not"
+		}
+		return &hintError{named, hint, statusNotFound}
+	case isExec && errors.Is(err, unix.ENOEXEC):
+		return &hintError{named, "a script without a #! line: reflect run -- sh " + name, statusNotRunning}
+	case isExec:
+		return &hintError{named, "", statusNotRunning}
+	}
+	return err
+}
+
+// complete offers fixed words for a flag's value.
+func complete(cmd *cobra.Command, flag string, words ...string) {
+	cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// planFlags are the flags that choose a policy.
+type planFlags struct {
+	policies  []string
+	mechanism string
+}
+
+func (f *planFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&f.policies, "policy", "p", nil, "a preset's `name`, or a policy file's path with a slash; repeatable, later ones win")
+	flags.StringVarP(&f.mechanism, "mechanism", "m", "", "`mechanism` of the rules that name none: auto, vdso or notify")
+	complete(cmd, "mechanism", "auto", "vdso", "notify")
+	cmd.RegisterFlagCompletionFunc("policy", completePolicy)
+}
+
+func (f *planFlags) load() (*policy.Plan, error) { return loadPlan(f.policies, f.mechanism) }
+
+func loadPlan(sources []string, mechanism string) (*policy.Plan, error) {
+	plan, err := policy.Load(sources...)
+	if err != nil || mechanism == "" {
+		return plan, err
+	}
+	m, err := policy.ParseMechanism(mechanism)
+	if err != nil {
+		return nil, err
+	}
+	return plan.WithMechanism(m)
+}
