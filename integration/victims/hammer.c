@@ -1,6 +1,9 @@
 // hammer THREADS CALLS raw|vdso: each thread makes CALLS getrandom calls of 32 bytes.
 // Prints how many came back whole, and how many were equal to the one before.
+//
+// hammer ready THREADS errno: makes raw calls for ever, and prints the first error.
 #define _GNU_SOURCE
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -32,10 +35,34 @@ static void *hammer(void *arg)
 	return arg;
 }
 
+static void *until_error(void *arg)
+{
+	static atomic_int first;
+	unsigned char b[32];
+	while (syscall(SYS_getrandom, b, sizeof b, 0) == sizeof b)
+		;
+	int e = errno, none = 0;
+	if (atomic_compare_exchange_strong(&first, &none, 1)) {
+		printf("first error: %s\n", strerror(e));
+		fflush(stdout);
+	}
+	pause();
+	return arg;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 4)
 		return 2;
+	if (!strcmp(argv[1], "ready")) {
+		pthread_t t;
+		printf("ready %d\n", getpid());
+		fflush(stdout);
+		for (int i = 1; i < atoi(argv[2]); i++)
+			if (pthread_create(&t, NULL, until_error, NULL))
+				return 4;
+		until_error(NULL);
+	}
 	int n = atoi(argv[1]);
 	calls = atoi(argv[2]);
 	through_vdso = !strcmp(argv[3], "vdso");

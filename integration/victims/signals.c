@@ -42,9 +42,9 @@ static void crash(const char *how)
 {
 	volatile int zero = 0;
 	if (!strcmp(how, "null"))
-		*(volatile int *)(uintptr_t)zero = 1;
+		*(volatile int *)(uintptr_t)(zero + 64) = 1;
 	else if (!strcmp(how, "div"))
-		zero = 1 / zero;
+		__asm__ volatile("cltd; idivl %1" : "+a"(zero) : "r"(0) : "edx");
 	else if (!strcmp(how, "ill"))
 		__asm__ volatile("ud2");
 	else if (!strcmp(how, "trap"))
@@ -104,7 +104,7 @@ int main(int argc, char **argv)
 		for (int s = 1; s < 65; s++)
 			if (s != SIGKILL && s != SIGSTOP && s != SIGTSTP && s != SIGTTIN && s != SIGTTOU && s != SIGCHLD && s != SIGPROF)
 				sigaction(s, &sa, NULL);
-		printf("ready\n");
+		printf("ready %d\n", getpid());
 		fflush(stdout);
 		struct timespec t = { 0, 10000000 };
 		for (int i = 0; i < atoi(argv[2]) * 100 && !leave; i++) {
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 		return 7;
 	}
 	if (!strcmp(way, "busy")) {
-		printf("ready\n");
+		printf("ready %d\n", getpid());
 		fflush(stdout);
 		for (;;)
 			raw_random();

@@ -1,0 +1,155 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A tracer's warning: what it executes can't be attached to, since it has a tracer.
+// That is told once, on standard error.
+func withoutWarning(t *testing.T, stderr string) string {
+	t.Helper()
+	var rest []string
+	told := 0
+	for l := range strings.SplitAfterSeq(stderr, "\n") {
+		if strings.HasPrefix(l, "reflect: ") {
+			told++
+			if !strings.Contains(l, "tracer") {
+				t.Errorf("unexpected: %s", l)
+			}
+			continue
+		}
+		rest = append(rest, l)
+	}
+	if told != 1 {
+		t.Errorf("told %d times of the program's own tracer, want once:\n%s", told, stderr)
+	}
+	return strings.Join(rest, "")
+}
+
+var numbers = regexp.MustCompile(`0x[0-9a-f]+|\d+`)
+
+// digitsOnly is a line of two numbers.
+var digitsOnly = regexp.MustCompile(`(?m)^\d+ \d+\n`)
+
+// TestTracedInside runs programs that are debuggers: what they trace runs without
+// the shim, but is still served.
+func TestTracedInside(t *testing.T) {
+	calls, spawn := victim(t, "calls.c", "glibc"), victim(t, "spawn.c", "glibc")
+	for _, s := range []struct {
+		name, pkg string
+		argv      []string
+	}{
+		{"gdb", "gdb", []string{"/usr/bin/gdb", "-nx", "--batch", "-iex", "set debuginfod enabled off", "-ex", "break agreement", "-ex", "run one", "-ex", "bt", "-ex", "continue", calls}},
+		{"gdb", "gdb", []string{"/usr/bin/gdb", "-nx", "--batch", "-iex", "set debuginfod enabled off", "-ex", "catch syscall getrandom", "-ex", "run", "-ex", "continue", "-ex", "bt", "-ex", "kill", calls}},
+		{"strace", "strace", []string{"/usr/bin/strace", "-f", "-o", "trace", calls}},
+		{"strace", "strace", []string{"/usr/bin/strace", "-f", "-o", "trace", spawn, "posix_spawn"}},
+		{"strace", "strace", []string{"/usr/bin/strace", "-f", "-o", "trace", spawn, "nonleader"}},
+		{"strace", "strace", []string{"/usr/bin/strace", "-D", "-f", "-o", "trace", spawn, "vfork"}},
+		{"strace", "strace", []string{"/usr/bin/strace", "-f", "--seccomp-bpf", "-e", "trace=execve,exit_group", "-o", "trace", spawn, "fork"}},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			need(t, s.name, s.pkg)
+			asEach(t, func(t *testing.T, who account) {
+				p := program{
+					argv:     s.argv,
+					user:     who,
+					clean:    func(text string) string { return numbers.ReplaceAllString(sortLines(text), "N") },
+					skipFile: func(path string) bool { return path == "trace" },
+				}
+				native, reflected := p.run(t, p.argv), p.run(t, underReflect(nil, p.argv...))
+				reflected.stderr = withoutWarning(t, reflected.stderr)
+				native.stderr, reflected.stderr = strings.TrimSpace(native.stderr), strings.TrimSpace(reflected.stderr)
+				p.differs(t, native, reflected)
+			})
+		})
+	}
+}
+
+// TestStraceOutside attaches strace to a program that is being reflected: it sees
+// the reflected calls, and the program goes on.
+func TestStraceOutside(t *testing.T) {
+	need(t, "strace", "strace")
+	asEach(t, func(t *testing.T, who account) {
+		p := program{user: who}
+		l := p.start(t, underReflect(nil, victim(t, "signals.c", "glibc"), "count", "30"))
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		strace := p.command(ctx, "/", []string{"/usr/bin/timeout", "-s", "INT", "1", "/usr/bin/strace", "-f", "-p", fmt.Sprint(l.pid)})
+		out, _ := strace.CombinedOutput()
+		if n := strings.Count(string(out), "getrandom("); n < 5 || strings.Count(string(out), "= 16") < n-1 {
+			t.Errorf("strace saw %d getrandom calls:\n%s", n, out)
+		}
+		must(t, syscall.Kill(l.pid, syscall.SIGUSR1))
+		time.Sleep(20 * time.Millisecond)
+		must(t, syscall.Kill(l.pid, syscall.SIGQUIT))
+		if o := l.end(t); describe(o.status) != "status 7" || o.stderr != "" || o.stdout != "signal 3 came 1 times\nsignal 10 came 1 times\n" {
+			t.Errorf("%s, %q, %q", describe(o.status), o.stdout, o.stderr)
+		}
+	})
+}
+
+// TestGdbOutside attaches gdb: it names the shim's functions, and walks the stack at
+// every instruction of one.
+func TestGdbOutside(t *testing.T) {
+	need(t, "gdb", "gdb")
+	asEach(t, func(t *testing.T, who account) {
+		p := program{user: who}
+		for _, function := range []string{"__vdso_getrandom", "__vdso_clock_gettime"} {
+			l := p.start(t, underReflect(nil, victim(t, "spin.c", "glibc")))
+			args := []string{"/usr/bin/gdb", "-nx", "--batch", "-iex", "set debuginfod enabled off", "-p", fmt.Sprint(l.pid),
+				"-ex", "break *" + function, "-ex", "continue", "-ex", "info symbol $pc", "-ex", "bt"}
+			const steps = 25
+			for range steps {
+				args = append(args, "-ex", "stepi", "-ex", "bt -frame-arguments none")
+			}
+			args = append(args, "-ex", "delete", "-ex", "detach")
+			ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+			out, err := p.command(ctx, "/", args).CombinedOutput()
+			cancel()
+			text := string(out)
+			// The weak alias is as good a name.
+			name := regexp.MustCompile(`(__vdso_)?` + strings.TrimPrefix(function, "__vdso_") + ` in section \S+ of system-supplied DSO`)
+			if err != nil || !name.MatchString(text) {
+				t.Errorf("gdb does not know %s: %v\n%.3000s", function, err, text)
+			}
+			if n := strings.Count(text, " main ("); n < steps {
+				t.Errorf("%d of %d stacks in and below %s reach main:\n%.6000s", n, steps+1, function, text)
+			}
+			time.Sleep(50 * time.Millisecond)
+			if !alive(l.pid) {
+				t.Errorf("the program did not survive: %s", l.stderr())
+			}
+			must(t, syscall.Kill(l.pid, syscall.SIGTERM))
+			if o := l.end(t); describe(o.status) != "signal terminated" {
+				t.Errorf("%s, %s", describe(o.status), o.stderr)
+			}
+		}
+	})
+}
+
+// TestGcore: a core that gdb makes of the running program names the shim too.
+func TestGcore(t *testing.T) {
+	need(t, "gcore", "gdb")
+	p := program{}
+	l := p.start(t, underReflect(nil, victim(t, "spin.c", "glibc")))
+	core := scratch + "/gcore"
+	if out, err := exec.Command("gcore", "-o", core, fmt.Sprint(l.pid)).CombinedOutput(); err != nil {
+		t.Fatalf("gcore: %v\n%s", err, out)
+	}
+	must(t, syscall.Kill(l.pid, syscall.SIGKILL))
+	if o := l.end(t); describe(o.status) != "signal killed" {
+		t.Errorf("%s, %s", describe(o.status), o.stderr)
+	}
+	out, err := exec.Command("gdb", "-nx", "--batch", "-iex", "set debuginfod enabled off", "-ex", "info symbol __vdso_getrandom", "-ex", "bt",
+		victim(t, "spin.c", "glibc"), fmt.Sprintf("%s.%d", core, l.pid)).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "main (") {
+		t.Errorf("gdb of the core: %v\n%s", err, out)
+	}
+}
