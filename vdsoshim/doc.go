@@ -68,6 +68,11 @@
 //
 // # Limits
 //
+// While a program is inside one of the kernel's own functions, debuggers and
+// unwinders that find unwind tables by AT_SYSINFO_EHDR or through the loader's
+// list have none for that frame: the kernel's image is mapped, but no longer
+// the one that is announced.
+//
 // x86-64 only. A symbol that is data is exported as a copy of the kernel's
 // bytes. The counting entries change rax, r10, r11 and the flags, which the C
 // calling convention allows, so only functions known to follow it are counted.

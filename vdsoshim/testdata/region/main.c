@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 int failures;
@@ -66,19 +68,19 @@ static u64 map_file(const char *path)
 	return (u64)p;
 }
 
-/* region MODE fd counters base handoff link control counters user-size kernel-file */
+/* region MODE fd counters base handoff link control counters user-size gate kernel-file */
 int main(int argc, char **argv)
 {
 	const char *mode = argv[1];
 	struct region r;
 
-	if (argc != 11)
+	if (argc != 12)
 		return 2;
 	r = (struct region){
 		.fd = step(argv[2]), .counters = atoi(argv[3]), .base = step(argv[4]), .handoff = step(argv[5]),
 		.link = step(argv[6]), .control = step(argv[7]), .counters_off = step(argv[8]),
-		.user_size = step(argv[9]),
-		.kernel = *argv[10] ? map_file(argv[10]) : getauxval(AT_SYSINFO_EHDR),
+		.user_size = step(argv[9]), .gate = step(argv[10]),
+		.kernel = *argv[11] ? map_file(argv[11]) : getauxval(AT_SYSINFO_EHDR),
 	};
 	setvbuf(stdout, 0, _IONBF, 0);
 	map_image(&r);
@@ -101,6 +103,12 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "cap")) {
 		succeed(&r);
 		check_cap(&r);
+	} else if (!strcmp(mode, "unwind")) {
+		succeed(&r);
+		check_unwind(&r, 0);
+	} else if (!strcmp(mode, "unwindgate")) {
+		succeed(&r);
+		check_unwind(&r, r.gate);
 	} else if (!strcmp(mode, "madeup")) {
 		succeed(&r);
 		check_made_up(&r);
@@ -110,6 +118,15 @@ int main(int argc, char **argv)
 		succeed(&r);
 		f = find(r.kernel, "__vdso_made_up");
 		CHECK(f && f() == 0x7ea5ed, "the user's image is not there");
+	} else if (!strcmp(mode, "userkernel")) {
+		/* A copy of the kernel's own image in its place: it finds its data. */
+		succeed(&r);
+		CHECK(perms(r.kernel, 2) == 'x' && perms(r.kernel, 1) == '-', "the image");
+		check_functions(&r, 1);
+		struct timespec a, b;
+		int (*f)(clockid_t, struct timespec *) = find(r.kernel, "__vdso_clock_gettime");
+		syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &a);
+		CHECK(f(CLOCK_MONOTONIC, &b) == 0 && b.tv_sec - a.tv_sec <= 1 && b.tv_sec >= a.tv_sec, "the clock is off");
 	} else if (!strcmp(mode, "usertaken")) {
 		/* Another mapping right behind the kernel's. */
 		mmap((void *)kernel_end, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);

@@ -16,7 +16,7 @@ struct region {
 	int counters;	/* or -1 */
 	u64 kernel;	/* the vDSO to stand in for */
 	u64 user_size;	/* of the user's own image, or 0 */
-	u64 handoff;	/* offset of the routine */
+	u64 handoff, gate;	/* offsets of the code */
 	u64 link, control, counters_off;	/* offsets of pages */
 };
 
@@ -52,4 +52,5 @@ enum behind { FORWARDED, SHIM, CALL, SHIM_CALL };
 void check_getrandom(const struct region *r, enum behind b);
 void check_cap(const struct region *r);
 void check_counters(const struct region *r);
+void check_unwind(const struct region *r, u64 gate);
 void check_made_up(const struct region *r);
