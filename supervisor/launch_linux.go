@@ -21,24 +21,28 @@ type keeper struct {
 // launch starts the guardian, which waits for the launch block. files are the
 // program's descriptors from 0 on.
 func launch(dir string, files []uintptr) (_ *keeper, err error) {
-	elf, err := guardianFile(len(files) + 1)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(elf)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("create a socket pair: %w", err)
 	}
-	defer unix.Close(pair[1])
+	defer func() {
+		unix.Close(pair[1])
+		if err != nil {
+			unix.Close(pair[0])
+		}
+	}()
 	attr := syscall.ProcAttr{
 		Dir:   dir,
 		Env:   []string{},
 		Files: append(append([]uintptr{}, files...), uintptr(pair[1])),
 	}
+	elf, err := guardianFile(forkUses(attr.Files))
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(elf)
 	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(elf), []string{"reflect-guard", strconv.Itoa(len(files))}, &attr)
 	if err != nil {
-		unix.Close(pair[0])
 		if dir != "" {
 			if _, e := os.Stat(dir); e != nil {
 				return nil, &os.PathError{Op: "chdir", Path: dir, Err: err}
@@ -63,6 +67,23 @@ func (k *keeper) run(block []byte) error {
 		return fmt.Errorf("speak to the guardian: %w", err)
 	}
 	return nil
+}
+
+// forkUses returns the first number above all descriptors that syscall.ForkExec
+// writes to in the child: it puts its own pipe, and whatever would be overwritten
+// before it is in place, above all that it is given (forkAndExecInChild1).
+func forkUses(files []uintptr) int {
+	next := len(files)
+	for _, fd := range files {
+		next = max(next, int(fd))
+	}
+	next += 2 // beyond, and the pipe
+	for i, fd := range files {
+		if int(fd) >= 0 && int(fd) < i {
+			next++
+		}
+	}
+	return next + 1 // it steps over the pipe
 }
 
 // guardianFile makes an executable memory file, numbered above the descriptors
