@@ -59,6 +59,7 @@ type Cmd struct {
 	failure error // why the tree ended without an exit status
 	relay   relay
 	pid     int
+	left    bool // processes were left when the first ended
 }
 
 // A State is how a program ended.
@@ -154,6 +155,9 @@ func (c *Cmd) Wait() error {
 	}
 	return err
 }
+
+// Left reports, after Wait, whether the program left other processes behind.
+func (c *Cmd) Left() bool { return c.left }
 
 // WaitTree waits until no process of the program is left, those that it put in
 // the background included, or until ctx is done.

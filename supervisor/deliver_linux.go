@@ -15,8 +15,6 @@ import (
 // notifies and that a receiver answers, or this thread itself where it is alone.
 func (h *handoff) request(t *tracee, saved *unix.PtraceRegs, insn uint64) (int64, error) {
 	if !h.alone {
-		h.r.expect(t.pid, h)
-		defer h.r.expect(t.pid, nil)
 		return h.call(t, saved, insn, uint64(h.nr), 0, 0, 0, 0, 0, 0)
 	}
 	if err := h.enter(t, saved, insn, uint64(h.nr), nil); err != nil {

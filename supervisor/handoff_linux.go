@@ -149,6 +149,8 @@ func (h *handoff) equip(t *tracee) error {
 // own routine does the rest.
 func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 	r := h.r
+	r.expect(t.pid, h)
+	defer r.expect(t.pid, nil)
 	mm := h.prepareMMap(t.pid, saved)
 	insn := aux.vdso + r.syscallInsn
 	region, counters, err := h.deliver(t, saved, insn)
@@ -156,6 +158,11 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 		return err
 	}
 	defer h.giveBack(t, saved, insn)
+	if h.alone && r.handoffNotified {
+		// Even the calls of a handoff are notified under this plan.
+		h.alone = false
+		r.start()
+	}
 	base, err := h.call(t, saved, insn, unix.SYS_MMAP, r.base, vdsoshim.ImageSize,
 		unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_FIXED_NOREPLACE, uint64(region), 0)
 	if err != nil {

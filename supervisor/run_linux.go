@@ -33,6 +33,10 @@ type run struct {
 	closing  atomic.Bool
 	timed    bool // measure the time per call
 
+	// handoffNotified means that the plan has rules for calls that a handoff
+	// makes.
+	handoffNotified bool
+
 	region      *region
 	base        uint64
 	syscallInsn uint64 // offset in the kernel's vDSO
@@ -44,6 +48,7 @@ type run struct {
 
 	// receivers counts the threads, idle those of them that wait in RECV.
 	receivers, idle atomic.Int32
+	handoffs        atomic.Int32 // execs that are served or wait to be
 	done            sync.WaitGroup
 
 	mu        sync.Mutex
@@ -61,6 +66,13 @@ type run struct {
 	final           atomic.Pointer[Counters] // once the region is unmapped
 	warn            func(string)             // each new reason of missed
 	ran             chan struct{}            // closed when the program has been executed
+}
+
+func newRun(plan *policy.Plan) *run {
+	return &run{
+		plan: plan, listener: -1, expected: map[int32]*handoff{}, missed: map[string]*Missed{},
+		tids: map[int]struct{}{}, ran: make(chan struct{}),
+	}
 }
 
 // tableSize covers every x86-64 system call number that a plan can name.
@@ -123,7 +135,8 @@ func (r *run) receive() {
 	r.enlist(tid, true)
 	defer r.enlist(tid, false)
 	s := newServer(r)
-	for !r.closing.Load() {
+	// A handoff under way needs a receiver to the end.
+	for !r.closing.Load() || r.handoffs.Load() > 0 {
 		r.idle.Add(1)
 		e := recvNotif(r.listener, &s.n)
 		idle := r.idle.Add(-1)
@@ -152,6 +165,7 @@ func (r *run) receive() {
 			h.give(&s.n) // somebody's handoff waits for this
 			continue
 		}
+		r.handoffs.Add(1)
 		// A handoff waits for a notification of its own, so one receiver must
 		// stay free for it.
 		if idle == 0 && !r.spawn() {
@@ -162,6 +176,7 @@ func (r *run) receive() {
 		}
 		for more := true; more; more = r.next(&s.n) {
 			s.serveExec()
+			r.handoffs.Add(-1)
 		}
 		if r.idle.Load() >= minReceivers {
 			return
@@ -270,10 +285,16 @@ func (r *run) miss(reason, example string) {
 	}
 }
 
-// stop ends the receivers. On kernels before 6.6 those that wait in RECV don't
+// stop ends the receivers and releases what the run holds. On kernels before 6.6 those that wait in RECV don't
 // notice that the last process is gone; closing the listener wakes nobody
 // either, so they are interrupted by a signal that the runtime ignores.
 func (r *run) stop() {
+	r.stopReceivers()
+	unix.Close(r.listener)
+	r.region.close()
+}
+
+func (r *run) stopReceivers() {
 	r.closing.Store(true)
 	gone := make(chan struct{})
 	go func() {
@@ -293,8 +314,6 @@ func (r *run) stop() {
 		}
 		break
 	}
-	unix.Close(r.listener)
-	r.region.close()
 }
 
 // enlist notes a receiver's thread, or strikes it.

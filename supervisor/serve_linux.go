@@ -16,7 +16,6 @@ import (
 // served is what the serving path knows of one system call number.
 type served struct {
 	entries []*entry // in the plan's order
-	handoff bool     // one of policy.HandoffCalls
 }
 
 // An entry is one rule, ready to be served and counted.

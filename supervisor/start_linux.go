@@ -28,11 +28,8 @@ func (c *Cmd) Start() error {
 	if c.lookErr != nil {
 		return &ExecError{c.Path, errors.Unwrap(c.lookErr)}
 	}
-	r := &run{
-		plan: c.Plan, user: c.VDSO, timed: c.Stats, warn: c.Warn,
-		listener: -1, expected: map[int32]*handoff{}, missed: map[string]*Missed{},
-		tids: map[int]struct{}{}, ran: make(chan struct{}),
-	}
+	r := newRun(c.Plan)
+	r.user, r.timed, r.warn = c.VDSO, c.Stats, c.Warn
 	if err := c.copies.connect(c.Stdin, c.Stdout, c.Stderr, c.ExtraFiles); err != nil {
 		c.copies.abandon()
 		return err
@@ -183,6 +180,7 @@ func (c *Cmd) watch() {
 		}
 		switch m.Type {
 		case guardian.Exit:
+			c.left = m.Detail != 0
 			end(&State{unix.WaitStatus(m.Status), m.Rusage}, nil)
 		case guardian.ExecFailed:
 			if m.Detail != 0 {
@@ -228,6 +226,7 @@ func (r *run) fillTable(handlers map[string]reflect.Handler) error {
 		if err != nil {
 			return err
 		}
+		r.handoffNotified = r.handoffNotified || isHandoffCall(rule.Name)
 		r.table[rule.Nr].entries = append(r.table[rule.Nr].entries, &entry{rule: rule, handler: h})
 	}
 	return nil

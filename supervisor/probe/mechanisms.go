@@ -69,29 +69,26 @@ func judgeMechanisms(r *Report) []Mechanism {
 	var out []Mechanism
 	for _, m := range mechanisms {
 		j := m.Mechanism
-		var why []string
+		var lack lacking
 		j.Kernel = Yes
 		for _, name := range m.needs {
 			f, ok := r.Feature(name)
-			if ok && f.Status == Yes {
+			switch {
+			case ok && f.Status == Yes:
 				continue
-			}
-			if !ok || f.Status == Unknown && j.Kernel == Yes {
+			case f.Status == No || f.Errno == "EBUSY":
+				j.Kernel = No
+			case j.Kernel == Yes:
 				j.Kernel = Unknown
 			}
-			if f.Status == No || f.Errno == "EBUSY" {
-				j.Kernel = No
-			}
-			if !slices.Contains(why, f.Why) {
-				why = append(why, f.Why)
-			}
+			lack.add(name, f.Why)
 		}
 		j.Usable = j.Available && j.Kernel == Yes
-		j.Why = strings.Join(why, "; ")
+		j.Why = lack.String()
 		if !j.Available {
 			j.Why = notAvailable
-			if len(why) > 0 {
-				j.Why += "; " + strings.Join(why, "; ")
+			if len(lack.reasons) > 0 {
+				j.Why += "; " + lack.String()
 			}
 		}
 		// All but the pure tracers listen for execs, and one process has one
@@ -112,4 +109,28 @@ func judgeMechanisms(r *Report) []Mechanism {
 		out = append(out, j)
 	}
 	return out
+}
+
+// lacking collects features that are not there, by reason.
+type lacking struct {
+	reasons  []string
+	features map[string][]string
+}
+
+func (l *lacking) add(feature, why string) {
+	if l.features == nil {
+		l.features = make(map[string][]string)
+	}
+	if l.features[why] == nil {
+		l.reasons = append(l.reasons, why)
+	}
+	l.features[why] = append(l.features[why], feature)
+}
+
+func (l *lacking) String() string {
+	var parts []string
+	for _, why := range l.reasons {
+		parts = append(parts, strings.Join(l.features[why], ", ")+": "+why)
+	}
+	return strings.Join(parts, "; ")
 }

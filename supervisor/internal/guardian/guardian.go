@@ -33,11 +33,11 @@ const (
 	Started    Type = iota + 1 // the listener comes with it; Detail 1: without WAIT_KILLABLE_RECV
 	Failed                     // nothing runs; Status is the errno, Detail the Step
 	ExecFailed                 // the program could not be executed; Status is the errno, Detail the Step or 0
-	Exit                       // Status is the wait status of the program's first process
+	Exit                       // Status is the wait status of the program's first process; Detail 1: others are left
 	Stop
 	Continue
 	Signal // a signal reached the process group: Status is its number, Detail its si_code, PID its sender
-	Empty  // no process is left
+	Empty  // no process is left, and the guardian ends
 )
 
 // A Step is what the guardian was doing when it failed.
@@ -77,6 +77,10 @@ func Decode(b []byte) (Message, error) {
 // CommandRun makes the guardian start the program; the launch block's descriptor
 // comes with it.
 var CommandRun = []byte{2, 0, 0, 0}
+
+// CommandAdopt gives the guardian another supervisor to watch; a pidfd of that
+// comes with it.
+var CommandAdopt = []byte{3, 0, 0, 0}
 
 // CommandKill makes the guardian kill the whole tree and exit.
 var CommandKill = []byte{1, 0, 0, 0}

@@ -51,14 +51,14 @@ struct launch {
 };
 
 enum { MSG_STARTED = 1, MSG_FAILED, MSG_EXEC_FAILED, MSG_EXIT, MSG_STOP, MSG_CONTINUE, MSG_SIGNAL, MSG_EMPTY };
-enum { CMD_KILL = 1 };
+enum { CMD_KILL = 1, CMD_RUN, CMD_ADOPT };
 enum { STEP_PRIVS = 1, STEP_FILTER, STEP_DENY, STEP_FORK, STEP_LAUNCH };
 
 struct msg {
 	u32 type;
 	s32 pid;
 	s32 status; // wait status, errno, or signal number
-	u32 detail; // step that failed, si_code, or 1 without WAIT_KILLABLE_RECV
+	u32 detail; // step that failed, si_code, 1 without WAIT_KILLABLE_RECV, 1 where others are left
 	u64 rusage[18];
 };
 
@@ -94,6 +94,13 @@ static struct launch *const launch = (struct launch *)LAUNCH_ADDR;
 static u64 saved_mask;
 static struct ksigaction saved_chld;
 static int control, supervisor;
+
+__attribute__((used)) void *memcpy(void *d, const void *s, u64 n)
+{
+	for (u64 i = 0; i < n; i++)
+		((char *)d)[i] = ((const char *)s)[i];
+	return d;
+}
 
 __attribute__((used)) void *memset(void *p, int c, u64 n)
 {
@@ -178,16 +185,18 @@ struct msghdr_ {
 	u32 flags, pad1;
 };
 
-static int receive_fd(void)
+// receive takes one command and the descriptor that may come with it. It
+// returns 0 at the end of the connection, or -errno.
+static long receive(u32 *command, int *fd, int flags)
 {
-	u32 command = 0;
-	struct iovec_ iov = { &command, sizeof command };
+	struct iovec_ iov = { command, sizeof *command };
 	struct rights ctl = { 0, 0, 0, -1, 0 };
 	struct msghdr_ hdr = { 0, 0, 0, &iov, 1, &ctl, sizeof ctl, 0, 0 };
 	long n;
-	while ((n = SYS(SYS_recvmsg, control, &hdr, 0x40000000 /* MSG_CMSG_CLOEXEC */)) == -EINTR)
+	while ((n = SYS(SYS_recvmsg, control, &hdr, flags | 0x40000000 /* MSG_CMSG_CLOEXEC */)) == -EINTR)
 		;
-	return n > 0 && hdr.controllen >= 20 ? ctl.fd : -1;
+	*fd = n > 0 && hdr.controllen >= 20 ? ctl.fd : -1;
+	return n;
 }
 
 static void send(struct msg *m, int fd)
@@ -268,17 +277,13 @@ static void kill_tree(void)
 }
 
 // reap reports what happened to the program and collects adopted orphans. It
-// returns whether any child is left.
+// returns whether any child is left, and so does the report of the program's end.
 static int reap(s32 program)
 {
-	struct msg m;
+	struct msg m, end = { .type = 0 };
 	s32 status;
-	for (;;) {
-		long pid = SYS(SYS_wait4, -1, &status, WNOHANG | WUNTRACED | WCONTINUED | __WALL, m.rusage);
-		if (pid == -ECHILD)
-			return 0;
-		if (pid <= 0)
-			return 1;
+	long pid;
+	while ((pid = SYS(SYS_wait4, -1, &status, WNOHANG | WUNTRACED | WCONTINUED | __WALL, m.rusage)) > 0) {
 		if (pid != program)
 			continue;
 		m.type = status == 0xffff ? MSG_CONTINUE : (status & 0xff) == 0x7f ? MSG_STOP : MSG_EXIT;
@@ -291,8 +296,16 @@ static int reap(s32 program)
 			m.status = err;
 			m.detail = shared.step;
 		}
-		send(&m, -1);
+		if (m.type == MSG_EXIT)
+			end = m;
+		else
+			send(&m, -1);
 	}
+	if (end.type) {
+		end.detail = pid != -ECHILD;
+		send(&end, -1);
+	}
+	return pid != -ECHILD;
 }
 
 static void await_listener(s32 pid)
@@ -350,15 +363,6 @@ static void let_go(int signals)
 			SYS(SYS_close, fd);
 }
 
-static int supervisor_gone(void)
-{
-	struct {
-		s32 fd;
-		short events, revents;
-	} p = { supervisor, 1, 0 };
-	return SYS(SYS_poll, &p, 1, 0) == 1;
-}
-
 __attribute__((used)) void guardian(u64 *sp)
 {
 	control = number((char *)sp[2]);
@@ -373,8 +377,9 @@ __attribute__((used)) void guardian(u64 *sp)
 	SYS(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	SYS(SYS_prctl, PR_SET_NAME, "reflect-guard", 0, 0, 0);
 	SYS(SYS_fcntl, control, 2 /* F_SETFD */, 1);
-	int block = receive_fd();
-	if (block < 0) // the supervisor gave up, or is gone
+	u32 command = 0;
+	int block;
+	if (receive(&command, &block, 0) <= 0 || command != CMD_RUN) // the supervisor gave up, or is gone
 		SYS(SYS_exit_group, 0);
 	u64 size = 0;
 	SYS(SYS_pread64, block, &size, 8, 8); // launch.size
@@ -396,7 +401,6 @@ __attribute__((used)) void guardian(u64 *sp)
 	await_listener(pid);
 	let_go(signals);
 
-	int empty = 0;
 	for (;;) {
 		struct {
 			s32 fd;
@@ -409,17 +413,23 @@ __attribute__((used)) void guardian(u64 *sp)
 			if (si.ssi_signo != SIGCHLD)
 				report(MSG_SIGNAL, si.ssi_pid, si.ssi_signo, si.ssi_code);
 		// SIGCHLD is not queued twice: look every time.
-		if (!reap(pid) && !empty) {
-			empty = 1;
+		if (!reap(pid)) {
 			report(MSG_EMPTY, 0, 0, 0);
+			SYS(SYS_exit_group, 0);
 		}
-		u32 command = 0;
 		if (p[1].revents) {
-			long n = SYS(SYS_recvfrom, control, &command, sizeof command, 0x40 /* MSG_DONTWAIT */, 0, 0);
-			if (n == 0 || command == CMD_KILL || (n < 0 && n != -EINTR && n != -11))
+			int fd;
+			long n = receive(&command, &fd, 0x40 /* MSG_DONTWAIT */);
+			if (n > 0 && command == CMD_ADOPT && fd >= 0) {
+				// Another supervisor serves from here on.
+				SYS(SYS_close, supervisor);
+				supervisor = fd;
+				continue;
+			}
+			if (n != -EINTR && n != -11)
 				break;
 		}
-		if (p[2].revents || supervisor_gone())
+		if (p[2].revents)
 			break;
 	}
 	kill_tree();
