@@ -261,10 +261,13 @@ func (c *completion) writePlan() error {
 	return nil
 }
 
+// rdpidUsable asks once: CPUID leaves a virtual machine.
+var rdpidUsable = sync.OnceValue(hasRDPID)
+
 // chooseCPUNumber makes the counting entries read the processor's number with
 // rdpid, where there is that instruction: it takes a thirtieth of lsl's time.
 func (c *completion) chooseCPUNumber() {
-	if !hasRDPID() {
+	if !rdpidUsable() {
 		return
 	}
 	for i := range uint64(countedSlots) {
