@@ -1,10 +1,13 @@
 package bpf
 
 import (
+	"fmt"
 	"slices"
 
 	netbpf "golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/policy"
 )
 
 // Offsets in struct seccomp_data, little endian (linux/seccomp.h).
@@ -71,11 +74,7 @@ func (a *assembler) reach(l label, max int) {
 	if a.skip(l) <= max {
 		return
 	}
-	stone := a.rev[a.at[l]-1]
-	if stone.Op != opRet {
-		stone = netbpf.RawInstruction{Op: opJump, K: uint32(a.skip(l))}
-	}
-	a.rev = append(a.rev, stone)
+	a.jump(l)
 	a.at[l] = len(a.rev)
 }
 
@@ -115,9 +114,7 @@ func (a *assembler) ret(value uint32) label {
 	return l
 }
 
-// answer returns the label of code that gives ans. Calls from the gate are
-// seen at the address after its instruction. The low half is tested first:
-// hardly any other site shares it.
+// answer returns the label of code that gives ans.
 func (a *assembler) answer(ans answer, gate uint64) label {
 	if ans.away == ans.gate || gate == 0 {
 		return a.ret(ans.away)
@@ -127,53 +124,53 @@ func (a *assembler) answer(ans answer, gate uint64) label {
 			return x.label
 		}
 	}
-	ip := gate + syscallLen
-	through, away := a.ret(ans.gate), a.ret(ans.away)
-	high := a.load(offIP+4, a.branch(opEq, uint32(ip>>32), through, away))
-	l := a.load(offIP, a.branch(opEq, uint32(ip), high, away))
+	l := a.pointer(gate, a.ret(ans.gate), a.ret(ans.away))
 	a.answers = append(a.answers, answerLabel{ans, l})
 	return l
 }
 
+// pointer emits the test that sends calls from the gate to through and others
+// to away. Calls are seen at the address after their instruction. The low half
+// is tested first: hardly any other site shares it.
+func (a *assembler) pointer(gate uint64, through, away label) label {
+	ip := gate + syscallLen
+	high := a.load(offIP+4, a.branch(opEq, uint32(ip>>32), through, away))
+	return a.load(offIP, a.branch(opEq, uint32(ip), high, away))
+}
+
+// A tester emits the test of conds on a call of number nr: code that goes on
+// at yes where all hold, and at no where one does not.
+type tester func(a *assembler, nr int, conds []policy.Cond, yes, no label) (label, error)
+
 // body returns the label of code that decides b.
-func (a *assembler) body(b body, gate uint64) (label, error) {
+func (a *assembler) body(nr int, b body, gate uint64, test tester) (label, error) {
+	for _, c := range b { // now, so that their code does not come in between
+		a.answer(c.answer, gate)
+	}
 	next := a.answer(b[len(b)-1].answer, gate)
 	for i := len(b) - 2; i >= 0; i-- {
-		// All answers first: code for them must not come in between.
-		a.answer(b[i].answer, gate)
-	}
-	for i := len(b) - 2; i >= 0; i-- {
-		yes := a.answer(b[i].answer, gate)
-		pieces := chunks(b[i].conds)
-		for j := len(pieces) - 1; j >= 0; j-- {
-			code, err := test(pieces[j])
-			if err != nil {
-				return 0, err
-			}
-			// code; jump to yes; jump to next
-			a.goTo(next)
-			fail := a.here()
-			a.emit(opJump, uint32(a.skip(yes)))
-			a.shorten()
-			slices.Reverse(code)
-			a.rev = append(a.rev, code...)
-			yes, next = a.here(), fail
+		var err error
+		if next, err = test(a, nr, b[i].conds, a.answer(b[i].answer, gate), next); err != nil {
+			return 0, err
 		}
-		next = yes
 	}
 	return next, nil
 }
 
-// shorten replaces a jump to a return by that return.
-func (a *assembler) shorten() {
-	j := &a.rev[len(a.rev)-1]
-	if target := a.rev[len(a.rev)-2-int(j.K)]; target.Op == opRet {
-		*j = target
+// jump emits a jump to l, or what is there where that is a return.
+func (a *assembler) jump(l label) {
+	in := a.rev[a.at[l]-1]
+	if in.Op != opRet {
+		in = netbpf.RawInstruction{Op: opJump, K: uint32(a.skip(l))}
 	}
+	a.rev = append(a.rev, in)
 }
 
 // program returns what was emitted, first instruction first.
-func (a *assembler) program() []netbpf.RawInstruction {
+func (a *assembler) program(k kind) ([]netbpf.RawInstruction, error) {
+	if n := len(a.rev); n > MaxInstructions {
+		return nil, fmt.Errorf("bpf: the %s filter takes %d instructions, and a filter has at most %d: %w", k, n, MaxInstructions, ErrTooLong)
+	}
 	slices.Reverse(a.rev)
-	return a.rev
+	return a.rev, nil
 }

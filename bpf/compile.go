@@ -15,6 +15,9 @@ const MaxInstructions = 4096
 // ErrTooLong is wrapped by the error for a plan whose filter exceeds MaxInstructions.
 var ErrTooLong = errors.New("filter is too long for the kernel")
 
+// ErrNoLibseccomp is what CompileLibseccomp fails with where it is not built in.
+var ErrNoLibseccomp = errors.New("this build has no libseccomp: it takes cgo and the build tag libseccomp")
+
 // syscallLen is the length of the system call instruction: seccomp_data holds
 // the address after it.
 const syscallLen = 2
@@ -35,16 +38,20 @@ type Program struct {
 // Compile returns the filters of p for programs whose gate stands at address
 // gate. Where gate is 0, no address is exempt.
 func Compile(p *policy.Plan, gate uint64) (*Program, error) {
+	return compile(p, gate, kind.compile)
+}
+
+func compile(p *policy.Plan, gate uint64, one func(k kind, p *policy.Plan, gate uint64) ([]netbpf.RawInstruction, error)) (*Program, error) {
 	if err := check(p); err != nil {
 		return nil, err
 	}
 	out := &Program{Gate: gate}
 	var err error
-	if out.Main, err = mainFilter.compile(p, gate); err != nil {
+	if out.Main, err = one(mainFilter, p, gate); err != nil {
 		return nil, err
 	}
 	if denies(p) {
-		if out.Deny, err = denyFilter.compile(p, gate); err != nil {
+		if out.Deny, err = one(denyFilter, p, gate); err != nil {
 			return nil, err
 		}
 	}
@@ -92,10 +99,7 @@ func (k kind) compile(p *policy.Plan, gate uint64) ([]netbpf.RawInstruction, err
 		return nil, err
 	}
 	a.dispatch(spans)
-	if n := len(a.rev); n > MaxInstructions {
-		return nil, fmt.Errorf("bpf: the %s filter takes %d instructions, and a filter has at most %d: %w", k, n, MaxInstructions, ErrTooLong)
-	}
-	return a.program(), nil
+	return a.program(k)
 }
 
 // String returns the name of the filter.

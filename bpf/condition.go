@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 
 	seccomp "github.com/elastic/go-seccomp-bpf"
 	netbpf "golang.org/x/net/bpf"
@@ -11,7 +12,8 @@ import (
 	"github.com/sysreflect/sysreflect/policy"
 )
 
-// simplify drops the conditions that always hold, and reports whether the rest
+// simplify drops the conditions that always hold, states the others by one of
+// Equal, NotEqual, Less, GreaterEqual and MaskEqual, and reports whether they
 // can hold at all.
 func simplify(in []policy.Cond) (out []policy.Cond, possible bool, err error) {
 	for _, c := range in {
@@ -25,8 +27,10 @@ func simplify(in []policy.Cond) (out []policy.Cond, possible bool, err error) {
 			never = c.Value == 0
 		case policy.LessEqual:
 			always = c.Value == math.MaxUint64
+			c.Op, c.Value = policy.Less, c.Value+1
 		case policy.Greater:
 			never = c.Value == math.MaxUint64
+			c.Op, c.Value = policy.GreaterEqual, c.Value+1
 		case policy.GreaterEqual:
 			always = c.Value == 0
 		case policy.MaskEqual:
@@ -73,9 +77,27 @@ func chunks(conds []policy.Cond) [][]policy.Cond {
 	return append(out, conds[start:])
 }
 
-// test assembles the conditions of one chunk. Where all hold, the code runs to
-// its end; where one does not, it skips the next instruction after the end.
-func test(conds []policy.Cond) ([]netbpf.RawInstruction, error) {
+// test is the tester of Compile.
+func test(a *assembler, _ int, conds []policy.Cond, yes, no label) (label, error) {
+	pieces := chunks(conds)
+	for i := len(pieces) - 1; i >= 0; i-- {
+		code, err := assemble(pieces[i])
+		if err != nil {
+			return 0, err
+		}
+		a.goTo(no)
+		no = a.here()
+		a.jump(yes)
+		slices.Reverse(code)
+		a.rev = append(a.rev, code...)
+		yes = a.here()
+	}
+	return yes, nil
+}
+
+// assemble returns code for the conditions of one chunk. Where all hold, it
+// runs to its end; where one does not, it skips one instruction after the end.
+func assemble(conds []policy.Cond) ([]netbpf.RawInstruction, error) {
 	p := seccomp.NewProgram()
 	fail := p.NewLabel()
 	for _, c := range conds {
@@ -85,7 +107,7 @@ func test(conds []policy.Cond) ([]netbpf.RawInstruction, error) {
 	p.SetLabel(fail)
 	ins, err := p.Assemble()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("assembling conditions: %w", err)
 	}
 	if len(ins) > maxSkip {
 		return nil, fmt.Errorf("conditions take %d instructions at once", len(ins))
@@ -113,13 +135,9 @@ func testOne(p *seccomp.Program, c policy.Cond, fail seccomp.Label) {
 		p.JmpIfTrue(netbpf.JumpEqual, lo, fail)
 		p.SetLabel(pass)
 	case policy.Less:
-		testOrder(p, arg, hi, lo, netbpf.JumpGreaterThan, netbpf.JumpGreaterOrEqual, fail)
-	case policy.LessEqual:
-		testOrder(p, arg, hi, lo, netbpf.JumpGreaterThan, netbpf.JumpGreaterThan, fail)
-	case policy.Greater:
-		testOrder(p, arg, hi, lo, netbpf.JumpLessThan, netbpf.JumpLessOrEqual, fail)
+		testOrder(p, c, netbpf.JumpGreaterThan, netbpf.JumpGreaterOrEqual, math.MaxUint32, fail)
 	case policy.GreaterEqual:
-		testOrder(p, arg, hi, lo, netbpf.JumpLessThan, netbpf.JumpLessThan, fail)
+		testOrder(p, c, netbpf.JumpLessThan, netbpf.JumpLessThan, 0, fail)
 	case policy.MaskEqual:
 		if mask := uint32(c.Mask >> 32); mask != 0 {
 			p.LdHi(arg)
@@ -133,13 +151,26 @@ func testOne(p *seccomp.Program, c policy.Cond, fail seccomp.Label) {
 }
 
 // testOrder fails where the high half satisfies failHi; where the high halves
-// are equal it fails if the low half satisfies failLo.
-func testOrder(p *seccomp.Program, arg, hi, lo uint32, failHi, failLo netbpf.JumpTest, fail seccomp.Label) {
+// are equal it fails if the low half satisfies failLo. A high half of last
+// can't satisfy failHi.
+func testOrder(p *seccomp.Program, c policy.Cond, failHi, failLo netbpf.JumpTest, last uint32, fail seccomp.Label) {
+	hi, lo := uint32(c.Value>>32), uint32(c.Value)
+	p.LdHi(uint32(c.Arg))
+	if lo == 0 {
+		p.JmpIfTrue(failLo, hi, fail) // the low half does not matter
+		return
+	}
 	pass := p.NewLabel()
-	p.LdHi(arg)
-	p.JmpIfTrue(failHi, hi, fail)
-	p.JmpIfTrue(netbpf.JumpNotEqual, hi, pass)
-	p.LdLo(arg)
+	switch hi {
+	case last:
+		p.JmpIfTrue(netbpf.JumpNotEqual, hi, pass)
+	case ^last:
+		p.JmpIfTrue(netbpf.JumpNotEqual, hi, fail)
+	default:
+		p.JmpIfTrue(failHi, hi, fail)
+		p.JmpIfTrue(netbpf.JumpNotEqual, hi, pass)
+	}
+	p.LdLo(uint32(c.Arg))
 	p.JmpIfTrue(failLo, lo, fail)
 	p.SetLabel(pass)
 }

@@ -94,9 +94,9 @@ func TestModel(t *testing.T) {
 }
 
 func TestModelRandom(t *testing.T) {
-	n := 400
+	n := 150
 	if testing.Short() {
-		n = 50
+		n = 30
 	}
 	longest := 0
 	for seed := range n {

@@ -20,57 +20,76 @@ type span struct {
 	to    label
 }
 
+// spans are in ascending order, the first starts at 0, and no two neighbours
+// meet the same.
+type spans []span
+
+// add starts a span at start.
+func (s *spans) add(start uint32, to label) {
+	if n := len(*s); n > 0 && (*s)[n-1].start == start {
+		*s = (*s)[:n-1]
+	}
+	if n := len(*s); n == 0 || (*s)[n-1].to != to {
+		*s = append(*s, span{start, to})
+	}
+}
+
+// foreign returns the answer to calls of other architectures and of x32.
+func foreign(p *policy.Plan) answer {
+	if p.RefusesForeign() {
+		return always(errnoRet(int64(unix.ENOSYS)))
+	}
+	return allowed
+}
+
 // spans emits the bodies of all numbers that rules name, and returns who
 // meets what.
-func (a *assembler) spans(k kind, p *policy.Plan, gate uint64) ([]span, error) {
+func (a *assembler) spans(k kind, p *policy.Plan, gate uint64) (spans, error) {
 	other, err := k.byDefault(p)
 	if err != nil {
 		return nil, err
 	}
-	foreign := allowed
-	if p.RefusesForeign() {
-		foreign = always(errnoRet(int64(unix.ENOSYS)))
-	}
 	unlisted := a.answer(other, gate)
-	type emitted struct {
-		body
-		label label
+	out := spans{{0, unlisted}}
+	var shared []sharedBody
+	err = eachBody(k, p, other, func(nr int, b body) error {
+		to, err := a.share(&shared, nr, b, gate)
+		out.add(uint32(nr), to)
+		out.add(uint32(nr)+1, unlisted)
+		return err
+	})
+	out.add(x32Bit, a.answer(foreign(p), gate))
+	return out, err
+}
+
+// A sharedBody is a body with conditions that has been emitted.
+type sharedBody struct {
+	body
+	label label
+}
+
+// share returns the label of code that decides b, which numbers may share.
+func (a *assembler) share(shared *[]sharedBody, nr int, b body, gate uint64) (label, error) {
+	if i := slices.IndexFunc(*shared, func(s sharedBody) bool { return s.equal(b) }); i >= 0 {
+		return (*shared)[i].label, nil
 	}
-	var conditional []emitted
-	out := []span{{0, unlisted}}
-	add := func(nr uint32, to label) {
-		if last := &out[len(out)-1]; last.start == nr {
-			out = out[:len(out)-1]
-		}
-		if len(out) == 0 || out[len(out)-1].to != to {
-			out = append(out, span{nr, to})
-		}
+	to, err := a.body(nr, b, gate, test)
+	if len(b) > 1 {
+		*shared = append(*shared, sharedBody{b, to})
 	}
-	err = eachNumber(k, p, func(nr int, rules []policy.Rule) error {
+	return to, err
+}
+
+// eachBody calls f, in ascending order, with every number that filter k may
+// not treat as unlisted, and what the filter says of it.
+func eachBody(k kind, p *policy.Plan, other answer, f func(nr int, b body) error) error {
+	return eachNumber(k, p, func(nr int, rules []policy.Rule) error {
 		b, err := k.body(nr, rules, other, refuses(p))
 		if err != nil {
 			return err
 		}
-		var to label
-		if len(b) == 1 {
-			to = a.answer(b[0].answer, gate)
-		} else if i := slices.IndexFunc(conditional, func(e emitted) bool { return e.equal(b) }); i >= 0 {
-			to = conditional[i].label
-		} else {
-			if to, err = a.body(b, gate); err != nil {
-				return err
-			}
-			conditional = append(conditional, emitted{b, to})
-		}
-		add(uint32(nr), to)
-		add(uint32(nr)+1, unlisted)
-		return nil
+		return f(nr, b)
 	})
-	if err != nil {
-		return nil, err
-	}
-	add(x32Bit, a.answer(foreign, gate))
-	return out, nil
 }
 
 // eachNumber calls f, in ascending order, for every number that filter k may
@@ -109,7 +128,7 @@ func eachNumber(k kind, p *policy.Plan, f func(nr int, rules []policy.Rule) erro
 
 // dispatch emits architecture test, number and search in front of what the
 // spans lead to.
-func (a *assembler) dispatch(s []span) {
+func (a *assembler) dispatch(s spans) {
 	foreign := s[len(s)-1].to
 	native := a.load(offNr, a.search(leaves(s)))
 	a.load(offArch, a.branch(opEq, unix.AUDIT_ARCH_X86_64, native, foreign))
@@ -117,9 +136,9 @@ func (a *assembler) dispatch(s []span) {
 
 // A leaf is as many spans as one comparison tells apart: one, two, or three
 // where the middle one is a single number between two alike.
-type leaf []span
+type leaf spans
 
-func leaves(s []span) []leaf {
+func leaves(s spans) []leaf {
 	var out []leaf
 	for len(s) > 0 {
 		n := min(len(s), 2)

@@ -1,0 +1,14 @@
+//go:build !libseccomp || !cgo
+
+package bpf
+
+import "github.com/sysreflect/sysreflect/policy"
+
+// HaveLibseccomp reports whether CompileLibseccomp is built in.
+const HaveLibseccomp = false
+
+// CompileLibseccomp is Compile by libseccomp, in builds with cgo and the tag
+// libseccomp; in others it fails with ErrNoLibseccomp.
+func CompileLibseccomp(p *policy.Plan, gate uint64) (*Program, error) {
+	return nil, ErrNoLibseccomp
+}
