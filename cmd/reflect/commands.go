@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sysreflect/sysreflect/supervisor"
 )
 
 // commands are built when they are asked for: what `reflect run` does before the
@@ -25,8 +27,15 @@ var commands = []struct {
 	{"completion", completionCommand},
 }
 
+// serveOn is what reflect starts itself with, to serve the processes that a
+// program has left behind.
+const serveOn = "__serve-on"
+
 // execute runs the command line and returns the exit status.
 func execute(args []string) int {
+	if len(args) == 1 && args[0] == serveOn {
+		return report(supervisor.Succeed())
+	}
 	root := rootCommand(args)
 	root.SetArgs(args)
 	if len(args) == 0 {
@@ -68,6 +77,7 @@ func rootCommand(args []string) *cobra.Command {
 			return nil
 		}
 		hint := "reflect help"
+		cmd.SuggestionsMinimumDistance = 2
 		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 			hint = "did you mean " + strings.Join(near, " or ") + "?"
 		} else if _, err := lookPath(args[0]); err == nil {

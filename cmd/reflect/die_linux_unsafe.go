@@ -17,10 +17,9 @@ import (
 // which would be ours and not the program's, is suppressed.
 func dieOf(sig unix.Signal) {
 	runtime.LockOSThread()
-	// Should dumping be inevitable (core_pattern can be a pipe, which ignores
-	// the limit of 0 but not of 1), this is what prevents it.
-	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
+	// Where core_pattern is a pipe the limit does not count (core(5)).
+	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	type sigaction struct { // the kernel's, asm/signal.h
 		handler, flags, restorer uintptr
 		mask                     uint64

@@ -38,12 +38,12 @@ func helpCommand() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()
-			if topic, _, err := root.Find([]string{strings.Join(args, "-")}); err == nil && topic != root {
-				return topic.Help()
-			}
-			target, rest, err := root.Find(args)
-			if err != nil || len(rest) > 0 {
-				return hinted(errors.New("no help for "+quote(strings.Join(args, " "))), "reflect help")
+			target, _, err := root.Find([]string{strings.Join(args, "-")})
+			if err != nil || target == root {
+				var rest []string
+				if target, rest, err = root.Find(args); err != nil || len(rest) > 0 {
+					return hinted(errors.New("no help for "+quote(strings.Join(args, " "))), "reflect help")
+				}
 			}
 			target.InitDefaultHelpFlag()
 			return target.Help()

@@ -128,14 +128,7 @@ func (f *runFlags) run(args []string) error {
 		return notStarted(args[0], err)
 	}
 	err = c.Wait()
-	// Whoever waits for us would see the program's background processes
-	// survive it, so they are served to their end; who doesn't want to wait
-	// for them says so.
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	defer stop()
-	if c.WaitTree(ctx) != nil {
-		c.Kill()
-	}
+	f.leave(c)
 	if f.stats != "" {
 		if err := writeStats(report, f.stats, c.Counters()); err != nil {
 			errorf("write the report: %v", err)
@@ -151,6 +144,27 @@ func (f *runFlags) run(args []string) error {
 		dieOf(ended.Status.Signal())
 	}
 	return statusError(ended.ExitCode())
+}
+
+// leave lets what the program left in the background live on, as it would
+// natively. Only where it is to be counted we stay, until it has ended or we are
+// told to end it.
+func (f *runFlags) leave(c *supervisor.Cmd) {
+	if f.stats == "" {
+		if !c.Left() {
+			return
+		}
+		err := c.Detach("/proc/self/exe", serveOn)
+		if err == nil {
+			return
+		}
+		warn(fmt.Sprintf("waiting for processes in the background: %v", err))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	if c.WaitTree(ctx) != nil {
+		c.Kill()
+	}
 }
 
 // describe says what is about to be done.
@@ -174,6 +188,9 @@ func notStarted(name string, err error) error {
 	named := fmt.Errorf("%s: %w", name, err)
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
+		if name == "" {
+			name = `""`
+		}
 		return &hintError{fmt.Errorf("%s: no such program in PATH", name), "", statusNotFound}
 	case errors.Is(err, supervisor.ErrListener):
 		return hinted(err, "run the whole under one reflect, or leave the sandbox; see reflect doctor")

@@ -12,6 +12,9 @@ import (
 // writeStats writes what a run has counted.
 func writeStats(w io.Writer, format string, c supervisor.Counters) error {
 	if format == "json" {
+		// Lists that are empty, not null.
+		c.Calls = append([]supervisor.CallCount{}, c.Calls...)
+		c.Missed = append([]supervisor.Missed{}, c.Missed...)
 		return writeJSON(w, c)
 	}
 	return c.WriteText(w)
