@@ -2,11 +2,13 @@ package supervisor
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/vdsoshim"
 )
 
 // Counters returns what the run has counted so far. It may be called at any
@@ -51,7 +53,8 @@ func (r *run) counters() Counters {
 func (r *run) vdsoCounts() map[int]uint64 {
 	counts := map[int]uint64{}
 	for symbol, n := range r.region.counts() {
-		if nr, ok := vdsoCall(symbol); ok && r.binding(symbol) != 0 {
+		// A stub's call is notified, and counted there.
+		if nr, ok := policy.Number(strings.TrimPrefix(symbol, "__vdso_")); ok && r.binding(symbol) == vdsoshim.Shim {
 			counts[nr] += n
 		}
 	}

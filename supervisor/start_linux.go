@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -285,26 +286,12 @@ func (r *run) buildRegion(stats bool) error {
 }
 
 // binding says what a vDSO function leads to under the plan.
-func (r *run) binding(name string) vdsoshim.Binding {
-	nr, ok := vdsoCall(name)
-	if !ok {
-		return vdsoshim.Forward
-	}
-	rules := r.plan.For(nr)
-	if len(rules) == 0 {
-		if r.plan.Default.Kind == policy.Allow {
-			return vdsoshim.Forward
-		}
+func (r *run) binding(symbol string) vdsoshim.Binding {
+	switch r.plan.Binding(strings.TrimPrefix(symbol, "__vdso_")) {
+	case policy.BindShim:
+		return vdsoshim.Shim
+	case policy.BindStub:
 		return vdsoshim.Stub
 	}
-	// A rule with conditions is the filter's to judge: the call must be made.
-	if len(rules) == 1 && len(rules[0].Conds) == 0 {
-		switch rule := rules[0]; {
-		case rule.Action.Kind == policy.Allow:
-			return vdsoshim.Forward
-		case rule.Action.Kind == policy.Shim && rule.Mechanism != policy.Notify:
-			return vdsoshim.Shim
-		}
-	}
-	return vdsoshim.Stub
+	return vdsoshim.Forward
 }
