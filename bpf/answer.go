@@ -67,17 +67,6 @@ func isHandoff(nr int) bool {
 	return false
 }
 
-// execNumbers are the numbers that start a new image, ascending.
-var execNumbers = [...]int{unix.SYS_EXECVE, unix.SYS_EXECVEAT}
-
-// exemptNumbers are the calls that no default refuses: those of the handoff, and those without which a process can neither end nor
-// return from a signal, nor finish an interrupted sleep. Ascending.
-var exemptNumbers = [...]int{
-	unix.SYS_CLOSE, unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_MUNMAP, unix.SYS_RT_SIGRETURN,
-	unix.SYS_EXECVE, unix.SYS_EXIT, unix.SYS_PRCTL, unix.SYS_RESTART_SYSCALL, unix.SYS_EXIT_GROUP,
-	unix.SYS_SECCOMP, unix.SYS_EXECVEAT,
-}
-
 // action returns the answer of filter k to a call that meets act.
 func (k kind) action(nr int, act policy.Action, mech policy.Mechanism, inSupervisor bool) (answer, error) {
 	inSupervisor = inSupervisor || isHandoff(nr)

@@ -18,10 +18,6 @@ var ErrTooLong = errors.New("filter is too long for the kernel")
 // ErrNoLibseccomp is what CompileLibseccomp fails with where it is not built in.
 var ErrNoLibseccomp = errors.New("this build has no libseccomp: it takes cgo and the build tag libseccomp")
 
-// syscallLen is the length of the system call instruction: seccomp_data holds
-// the address after it.
-const syscallLen = 2
-
 // A Program is what a run installs. The order of installation makes no
 // difference to the verdict on any call, but where a plan refuses seccomp(2)
 // the main filter notifies it, and so the installation of the other.

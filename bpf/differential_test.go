@@ -87,8 +87,9 @@ func checkLoadable(t *testing.T, prog *Program) {
 func TestModel(t *testing.T) {
 	for _, tt := range plans {
 		t.Run(tt.name, func(t *testing.T) {
-			compare(t, tt.plan(t), testGate, rand.New(rand.NewPCG(1, 2)))
-			compare(t, tt.plan(t), 0, rand.New(rand.NewPCG(1, 2)))
+			for _, gate := range []uint64{testGate, 0, 1<<32 - 2, 1<<47 - 4096} {
+				compare(t, tt.plan(t), gate, rand.New(rand.NewPCG(1, 2)))
+			}
 		})
 	}
 }

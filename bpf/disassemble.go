@@ -132,11 +132,8 @@ func (p *Program) constant(in netbpf.RawInstruction, held uint32) string {
 	ip := p.Gate + syscallLen
 	switch {
 	case held == offArch:
-		switch in.K {
-		case unix.AUDIT_ARCH_X86_64:
-			return "x86-64"
-		case unix.AUDIT_ARCH_I386:
-			return "i386"
+		if name := archName(in.K); name != "" {
+			return name
 		}
 	case held == offNr:
 		if in.K == x32Bit {

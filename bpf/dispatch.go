@@ -8,11 +8,6 @@ import (
 	"github.com/sysreflect/sysreflect/policy"
 )
 
-// x32Bit marks numbers of the x32 ABI (__X32_SYSCALL_BIT, asm/unistd.h). No
-// native number is as large, so numbers from here on are refused or let
-// through together, -1 included.
-const x32Bit = 0x40000000
-
 // A span is a run of numbers, up to the start of the next, that meet the same
 // code. The last one is x32's.
 type span struct {
@@ -131,7 +126,7 @@ func eachNumber(k kind, p *policy.Plan, f func(nr int, rules []policy.Rule) erro
 func (a *assembler) dispatch(s spans) {
 	foreign := s[len(s)-1].to
 	native := a.load(offNr, a.search(leaves(s)))
-	a.load(offArch, a.branch(opEq, unix.AUDIT_ARCH_X86_64, native, foreign))
+	a.load(offArch, a.branch(opEq, nativeArch, native, foreign))
 }
 
 // A leaf is as many spans as one comparison tells apart: one, two, or three

@@ -125,7 +125,7 @@ func (p *Program) Simulate(d Data) Verdict {
 // it does for the native and the 32-bit table.
 func cached(d *Data) bool {
 	switch d.Arch {
-	case unix.AUDIT_ARCH_X86_64, unix.AUDIT_ARCH_I386:
+	case nativeArch, compatArch:
 		return uint32(d.Nr) < x32Bit
 	}
 	return false
