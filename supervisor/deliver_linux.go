@@ -44,15 +44,15 @@ func (h *handoff) deliver(t *tracee, saved *unix.PtraceRegs, insn uint64) (regio
 		if err != nil {
 			return 0, 0, err
 		}
+		fds, e := h.given()
 		if fd >= 0 {
-			return h.fds[0], h.fds[1], nil
+			return fds[0], fds[1], nil
 		}
-		for _, given := range h.fds {
+		for _, given := range fds {
 			if given >= 0 {
 				h.call(t, saved, insn, unix.SYS_CLOSE, uint64(given))
 			}
 		}
-		e := unix.Errno(h.err.Load())
 		if e == 0 {
 			e = unix.Errno(-fd)
 		}
@@ -75,9 +75,10 @@ func (h *handoff) deliver(t *tracee, saved *unix.PtraceRegs, insn uint64) (regio
 // give answers the notification by which the image asks for its descriptors:
 // the region's, and the counters'.
 func (h *handoff) give(n *notification) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	ours := [...]int{h.r.region.fd, h.r.region.counters}
-	h.fds = [2]int32{-1, -1}
-	h.err.Store(0)
+	h.fds, h.err = [2]int32{-1, -1}, 0
 	for i, src := range ours {
 		if src < 0 {
 			continue
@@ -95,13 +96,20 @@ func (h *handoff) give(n *notification) {
 		}
 		fd, e := addFD(h.r.listener, &a)
 		if e != 0 {
-			h.err.Store(int32(e))
+			h.err = e
 			sendNotif(h.r.listener, &response{id: n.id, err: -int32(e)})
 			return
 		}
 		h.fds[i] = int32(fd)
 	}
 	sendNotif(h.r.listener, &response{id: n.id, val: int64(h.fds[0])})
+}
+
+// given is what give last did.
+func (h *handoff) given() ([2]int32, unix.Errno) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.fds, h.err
 }
 
 // raiseNoFile lifts the soft limit on descriptors for the moment of a handoff.
@@ -143,6 +151,8 @@ func (h *handoff) borrow(pid int) error {
 	if err != nil {
 		return err
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	want := 1
 	if h.r.region.counters >= 0 {
 		want = 2
@@ -186,11 +196,17 @@ func (h *handoff) giveBack(t *tracee, saved *unix.PtraceRegs, insn uint64) {
 	if len(h.borrowed) == 0 {
 		return
 	}
-	defer h.release()
-	h.returning = true
+	defer func() {
+		h.mu.Lock()
+		h.release()
+		h.mu.Unlock()
+	}()
 	if t.dead {
 		return
 	}
+	h.mu.Lock()
+	h.returning = true
+	h.mu.Unlock()
 	if t.event() == unix.PTRACE_EVENT_SECCOMP {
 		// The routine's final call is not made, but its exit is reported.
 		regs := *saved
@@ -199,11 +215,15 @@ func (h *handoff) giveBack(t *tracee, saved *unix.PtraceRegs, insn uint64) {
 			return
 		}
 	}
-	if _, err := h.request(t, saved, insn); err == nil && h.err.Load() != 0 {
-		h.r.miss("a borrowed descriptor could not be given back: "+unix.Errno(h.err.Load()).Error(), t.String())
+	if _, err := h.request(t, saved, insn); err != nil {
+		return
+	}
+	if _, e := h.given(); e != 0 {
+		h.r.miss("a borrowed descriptor could not be given back: "+e.Error(), t.String())
 	}
 }
 
+// release closes our copies; h.mu is held.
 func (h *handoff) release() {
 	for _, b := range h.borrowed {
 		unix.Close(b.file)

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -16,9 +16,11 @@ import (
 type handoff struct {
 	r  *run
 	nr int32 // execve or execveat: the sandbox of the program, if it has one, allows this number
-	// What a receiver writes while the image waits for its descriptors.
-	fds [2]int32     // their numbers in the image: region, counters; -1 where not given
-	err atomic.Int32 // errno of the delivery
+	// mu guards what a receiver reads and writes while the image waits for its
+	// descriptors.
+	mu  sync.Mutex
+	fds [2]int32   // their numbers in the image: region, counters; -1 where not given
+	err unix.Errno // of the delivery
 
 	// borrowed are descriptors of the image whose numbers ours took.
 	borrowed  []borrowed
