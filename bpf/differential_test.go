@@ -126,7 +126,7 @@ func FuzzCompile(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := source{bytes: b}
-		compare(t, s.plan(40), testGate, rand.New(rand.NewPCG(1, 1)))
+		compare(t, s.plan(8), testGate, rand.New(rand.NewPCG(1, 1)))
 	})
 }
 
