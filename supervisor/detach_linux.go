@@ -21,6 +21,7 @@ type legacy struct {
 	Base        uint64
 	SyscallInsn uint64
 	User        int // length of the user's vDSO image in the region
+	Plain       bool
 }
 
 const (
@@ -44,7 +45,7 @@ func (c *Cmd) Detach(name string, args ...string) error {
 	case len(c.Handlers) > 0:
 		return errors.New("supervisor: handlers of the program can't be handed to a successor")
 	}
-	state, err := json.Marshal(legacy{r.plan, r.base, r.syscallInsn, len(r.user)})
+	state, err := json.Marshal(legacy{r.plan, r.base, r.syscallInsn, len(r.user), r.plain})
 	if err != nil {
 		return fmt.Errorf("describe the run: %w", err)
 	}
@@ -124,7 +125,7 @@ func Succeed() error {
 	}
 	r := newRun(l.Plan)
 	r.base, r.syscallInsn, r.listener = l.Base, l.SyscallInsn, legacyListener
-	r.user = make([]byte, l.User)
+	r.user, r.plain = make([]byte, l.User), l.Plain
 	r.region = &region{fd: legacyRegion, counters: -1}
 	if err := r.fillTable(nil); err != nil {
 		return err

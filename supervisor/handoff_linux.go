@@ -58,12 +58,19 @@ func (r *run) exec(n *notification, alone bool) {
 		r.letGo(t)
 		return
 	}
-	// A failed exec gives no stop of its own.
+	// A failed exec gives no stop of its own, so one is asked for. Where a signal
+	// interrupts the notification (no WAIT_KILLABLE_RECV) so would that: there it
+	// comes after the answer, and may find the caller at its next call.
+	if r.plain {
+		sendNotif(r.listener, &response{id: n.id, flags: flagContinue})
+	}
 	if err := ptraceRequest(unix.PTRACE_INTERRUPT, t.tid, 0, 0); err != nil {
 		t.lost(err)
 		return
 	}
-	sendNotif(r.listener, &response{id: n.id, flags: flagContinue})
+	if !r.plain {
+		sendNotif(r.listener, &response{id: n.id, flags: flagContinue})
+	}
 	if err := t.wait(); err != nil {
 		return
 	}

@@ -27,14 +27,19 @@ type region struct {
 // newRegion lays out a run's memory. A program can't write the control page:
 // the seal forbids every writable mapping but the supervisor's, which is older
 // (F_SEAL_FUTURE_WRITE, fcntl(2), Linux >= 5.1).
-func newRegion(built *vdsoshim.Built, user []byte, stats bool) (_ *region, err error) {
+func newRegion(built *vdsoshim.Built, user []byte, kernelSize int, stats bool) (_ *region, err error) {
 	r := &region{fd: -1, counters: -1, names: built.Counters}
 	defer func() {
 		if err != nil {
 			r.close()
 		}
 	}()
-	size := vdsoshim.UserOff + (len(user)+vdsoshim.PageSize-1)&^(vdsoshim.PageSize-1)
+	size := vdsoshim.UserOff
+	if len(user) > 0 {
+		// It covers the kernel's mapping whole, which may be longer: the rest
+		// must be there too.
+		size += max(len(user)+vdsoshim.PageSize-1, kernelSize+vdsoshim.PageSize-1) &^ (vdsoshim.PageSize - 1)
+	}
 	if r.fd, err = memfd("reflect-shim", size); err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ type run struct {
 	listener int
 	closing  atomic.Bool
 	timed    bool // measure the time per call
+	plain    bool // without WAIT_KILLABLE_RECV
 
 	// handoffNotified means that the plan has rules for calls that a handoff
 	// makes.

@@ -121,7 +121,7 @@ func (c *Cmd) begin(r *run) error {
 	case m.Type != guardian.Started || fd < 0:
 		return fmt.Errorf("unexpected message %d from the guardian", m.Type)
 	}
-	r.listener = fd
+	r.listener, r.plain = fd, m.Detail != 0
 	r.first.Store(m.PID)
 	setSyncWakeUp(r.listener) // Linux >= 6.6; slower without, not wrong
 	c.run, c.pid = r, int(m.PID)
@@ -268,7 +268,7 @@ func (r *run) chooseBase() (err error) {
 
 // buildRegion completes the shim for the kernel that runs and the plan.
 func (r *run) buildRegion(stats bool) error {
-	kernel, _, err := vdsoshim.Kernel()
+	kernel, image, err := vdsoshim.Kernel()
 	if err != nil {
 		return fmt.Errorf("%w: read the kernel's vDSO: %w", ErrUnsupported, err)
 	}
@@ -281,7 +281,7 @@ func (r *run) buildRegion(stats bool) error {
 	if err != nil {
 		return err
 	}
-	r.region, err = newRegion(built, r.user, stats)
+	r.region, err = newRegion(built, r.user, len(image), stats)
 	return err
 }
 

@@ -164,6 +164,8 @@ static void proc_mem(void)
 		r = SYS(SYS_pwrite64, r, page, 1, page);
 	}
 	reap(pid);
+	if (r == -2 /* ENOENT */)
+		unknown(nr, r); // no /proc, or another pid namespace's
 	if (r < 0)
 		no(nr, r);
 	yes(0);
