@@ -36,11 +36,23 @@ func execute(args []string) int {
 	if len(args) == 1 && args[0] == serveOn {
 		return report(supervisor.Succeed())
 	}
-	root := rootCommand(args)
-	root.SetArgs(args)
 	if len(args) == 0 {
 		return report(hinted(errors.New("no command given"), "reflect help"))
 	}
+	if args[0] == "run" {
+		// A tenth of a millisecond less than by way of the root command. What
+		// doesn't parse, --help included, is the root command's to tell.
+		run := runCommand()
+		if run.ParseFlags(args[1:]) == nil {
+			rest := run.Flags().Args()
+			if err := run.Args(run, rest); err != nil {
+				return report(err)
+			}
+			return report(run.RunE(run, rest))
+		}
+	}
+	root := rootCommand(args)
+	root.SetArgs(args)
 	return report(root.ExecuteContext(context.Background()))
 }
 

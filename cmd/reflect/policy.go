@@ -89,7 +89,7 @@ func policyCheck() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&mechanism, "mechanism", "m", "", "`mechanism` of the rules that name none: auto, vdso or notify")
+	cmd.Flags().StringVarP(&mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, notify")
 	complete(cmd, "mechanism", "auto", "vdso", "notify")
 	return cmd
 }

@@ -54,12 +54,12 @@ func runCommand() *cobra.Command {
 	flags.SetInterspersed(false)
 	flags.SortFlags = false
 	f.plan.register(cmd)
-	flags.StringVar(&f.stats, "stats", "", "report what was served, after the program: `format` text or json")
+	flags.StringVar(&f.stats, "stats", "", "report what was served: as `format` text or json")
 	flags.Lookup("stats").NoOptDefVal = "text"
-	flags.StringVar(&f.statsFile, "stats-file", "", "write the report to `file` instead of standard error")
-	flags.BoolVar(&f.strict, "strict", false, "refuse to execute a program that can't be reflected (EACCES)")
+	flags.StringVar(&f.statsFile, "stats-file", "", "write the report to `file`, not to standard error")
+	flags.BoolVar(&f.strict, "strict", false, "refuse to execute what can't be reflected (EACCES)")
 	flags.BoolVar(&f.setuid, "setuid", false, "let set-user-ID programs keep their privilege; for root")
-	flags.StringVar(&f.vdso, "vdso", "", "give programs the vDSO image in `file` in place of reflect's own")
+	flags.StringVar(&f.vdso, "vdso", "", "give programs the vDSO image in `file`")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say what is done, on standard error")
 	complete(cmd, "stats", "text", "json")
 	return cmd
@@ -223,8 +223,8 @@ type planFlags struct {
 
 func (f *planFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringArrayVarP(&f.policies, "policy", "p", nil, "a preset's `name`, or a policy file's path with a slash; repeatable, later ones win")
-	flags.StringVarP(&f.mechanism, "mechanism", "m", "", "`mechanism` of the rules that name none: auto, vdso or notify")
+	flags.StringArrayVarP(&f.policies, "policy", "p", nil, "a preset's `name`, or a file's path with a slash; repeatable")
+	flags.StringVarP(&f.mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, notify")
 	complete(cmd, "mechanism", "auto", "vdso", "notify")
 	cmd.RegisterFlagCompletionFunc("policy", completePolicy)
 }

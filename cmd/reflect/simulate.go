@@ -46,7 +46,7 @@ func policySimulate() *cobra.Command {
 	for i := range f.args {
 		flags.StringVar(&f.args[i], fmt.Sprintf("arg%d", i), "0", fmt.Sprintf("argument %d, as a C `constant`", i))
 	}
-	flags.StringVar(&f.ip, "ip", "0x401000", "where the call comes from: the `address` after the instruction, or gate")
+	flags.StringVar(&f.ip, "ip", "0x401000", "the `address` after the call's instruction, or gate")
 	flags.StringVar(&f.arch, "arch", "x86-64", "the call's `ABI`: x86-64, x32 or i386")
 	complete(cmd, "arch", "x86-64", "x32", "i386")
 	complete(cmd, "ip", "gate")

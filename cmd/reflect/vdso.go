@@ -56,7 +56,7 @@ func vdsoCommand() *cobra.Command {
 		},
 	}
 	plan.register(cmd)
-	cmd.Flags().StringVar(&dump, "dump", "", "write an image to `file`, - for standard output, instead of printing symbols")
+	cmd.Flags().StringVar(&dump, "dump", "", "write an image to `file` (- is standard output)")
 	cmd.Flags().StringVar(&which, "image", "kernel", "the `image` that --dump writes: kernel or reflect")
 	complete(cmd, "image", "kernel", "reflect")
 	return cmd
