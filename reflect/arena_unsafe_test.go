@@ -94,6 +94,18 @@ type outcome struct {
 // that was written can both be; several times, because what random numbers and
 // clocks write differs each time.
 func (a *arena) run(call func() (int64, unix.Errno, bool)) (o outcome) {
+	// The kernel cuts a getrandom of several pages short when a signal comes,
+	// such as the Go runtime's SIGURG.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, old unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^uint64(0)
+	}
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
+		panic(err)
+	}
+	defer unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
 	for _, fill := range []byte{0, 0xff, 0, 0xff, 0, 0xff} {
 		clean := bytes.Repeat([]byte{fill}, PageSize)
 		for i := 0; i < arenaSize; i += PageSize {
@@ -188,6 +200,16 @@ func spans(w *[arenaSize]bool) (s string) {
 var numbers = map[string]int{
 	"getrandom": unix.SYS_GETRANDOM, "clock_gettime": unix.SYS_CLOCK_GETTIME, "clock_getres": unix.SYS_CLOCK_GETRES,
 	"gettimeofday": unix.SYS_GETTIMEOFDAY, "time": unix.SYS_TIME, "getcpu": unix.SYS_GETCPU,
+}
+
+// judges reports whether the kernel tells what is mapped where (PROCMAP_QUERY,
+// Linux 6.11); without, calls with bad pointers are left to it.
+func judges() bool {
+	var u unix.Utsname
+	unix.Uname(&u)
+	var major, minor int
+	fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
+	return major > 6 || major == 6 && minor >= 11
 }
 
 // pinned keeps the test on one thread and one processor, so that getcpu has one

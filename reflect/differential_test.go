@@ -16,6 +16,12 @@ func (a *arena) places() []uint64 {
 		1<<47 - 2*PageSize, 1<<47 - PageSize - 8, 1<<47 - PageSize, 1<<47 - 1, 1 << 47, 1<<47 + 16, 1<<56 - PageSize, 1 << 56, 1<<62 + 8,
 		1<<63 - 1, 1 << 63, 0xffff800000000000, 0xffffffffff600000, 1<<64 - PageSize, 1<<64 - 16, 1<<64 - 8, 1<<64 - 1,
 	}
+	if testing.Short() { // under emulation
+		for at := uint64(0); at <= arenaSize; at += PageSize {
+			ps = append(ps, a.base+at-9, a.base+at-3, a.base+at)
+		}
+		return ps
+	}
 	for at := uint64(0); at <= arenaSize; at += PageSize {
 		for _, d := range []int64{-64, -33, -17, -16, -15, -12, -9, -8, -7, -5, -4, -3, -1, 0, 1, 4, 8, 100} {
 			ps = append(ps, a.base+at+uint64(d))
@@ -27,10 +33,13 @@ func (a *arena) places() []uint64 {
 func TestGetrandomLikeKernel(t *testing.T) {
 	a := newArena(t)
 	lengths := []uint64{0, 1, 15, 16, 31, 32, 33, 63, 64, 65, 100, 128, 4095, 4096, 4097, 8192, 12288, 20000, 64 << 10}
+	if testing.Short() {
+		lengths = []uint64{0, 1, 16, 33, 100, 5000}
+	}
 	for _, p := range a.places() {
 		for _, n := range lengths {
 			_, ours := a.compare(t, "getrandom", [6]uint64{p, n, 0}, false)
-			if inArena := p-a.base < arenaSize; inArena && ours.left && ours.errno != unix.EFAULT {
+			if inArena := p-a.base < arenaSize; inArena && ours.left && judges() {
 				t.Errorf("getrandom(%#x, %d) was left to the kernel", p, n)
 			}
 		}
@@ -246,7 +255,11 @@ func TestRandomCallsLikeKernel(t *testing.T) {
 		}
 	}
 	number := func() uint64 { return r.Uint64() >> r.IntN(64) }
-	for range 3000 {
+	rounds := 3000
+	if testing.Short() {
+		rounds = 300
+	}
+	for range rounds {
 		name := names[r.IntN(len(names))]
 		var args [6]uint64
 		switch name {

@@ -38,6 +38,9 @@ func judge(tid int, addr uint64, write bool) error {
 	if addr < PageSize || addr >= 1<<56-PageSize { // page zero; above any user space
 		return unix.EFAULT
 	}
+	if !procIsOurs() {
+		return ErrOutOfReach
+	}
 	s := getScratch()
 	defer s.release()
 	path := appendTask(s[:0], tid, "/maps\x00")

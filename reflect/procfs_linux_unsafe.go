@@ -1,11 +1,20 @@
 package reflect
 
 import (
+	"os"
 	"strconv"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
+
+// procIsOurs reports whether /proc shows our pid namespace. In a new one that
+// was made without mounting /proc anew, numbers there are other processes'.
+var procIsOurs = sync.OnceValue(func() bool {
+	self, err := os.Readlink("/proc/self")
+	return err == nil && self == strconv.Itoa(os.Getpid())
+})
 
 // appendTask appends the path of a file of a thread's directory; file ends with
 // a zero byte. /proc answers for a thread's number as for a process's.
@@ -15,8 +24,12 @@ func appendTask(b []byte, tid int, file string) []byte {
 	return append(b, file...)
 }
 
-// readlink reads the link at a zero-terminated path; it allocates nothing.
+// readlink reads the link at a zero-terminated path in /proc; it allocates
+// nothing.
 func readlink(path, link []byte) int {
+	if !procIsOurs() {
+		return 0
+	}
 	n, _, errno := unix.Syscall6(unix.SYS_READLINKAT, uintptr(0),
 		uintptr(unsafe.Pointer(&path[0])), uintptr(unsafe.Pointer(&link[0])), uintptr(len(link)), 0, 0)
 	if errno != 0 {
@@ -25,8 +38,11 @@ func readlink(path, link []byte) int {
 	return int(n)
 }
 
-// readFile reads the beginning of the file at a zero-terminated path.
+// readFile reads the beginning of the file at a zero-terminated path in /proc.
 func readFile(path, b []byte) int {
+	if !procIsOurs() {
+		return 0
+	}
 	fd, _, errno := unix.Syscall(unix.SYS_OPEN, uintptr(unsafe.Pointer(&path[0])), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if errno != 0 {
 		return 0
