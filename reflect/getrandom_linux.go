@@ -50,7 +50,7 @@ func getrandom(c *Call) Result {
 		// before it could be written.
 		b := s[:min(n-done, PageSize-(addr+done)%PageSize)]
 		// EAGAIN is the only error: not ready.
-		if k, err := unix.Getrandom(b, own); err != nil || k != len(b) {
+		if k, err := randomBytes(b, own); err != nil || k != len(b) {
 			if done == 0 {
 				return leave
 			}
