@@ -28,7 +28,11 @@ type Cmd struct {
 	// pipe, and Wait waits for the copying.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	ExtraFiles     []*os.File // descriptors 3 and up
+	ExtraFiles     []*os.File // descriptors 3 and up; nil stands for a closed one
+	// Inherit gives the program, under the same numbers, every descriptor of
+	// this process that is not close-on-exec, as fork and execve do. It is for
+	// commands that stand for the program; they have no ExtraFiles.
+	Inherit bool
 
 	// Plan says what every call meets. It is required.
 	Plan *policy.Plan

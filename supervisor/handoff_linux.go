@@ -58,6 +58,8 @@ func (r *run) exec(n *notification, alone bool) {
 		r.letGo(t)
 		return
 	}
+	apart := together(t.tid)
+	defer func() { apart() }()
 	// A failed exec gives no stop of its own, so one is asked for. Where a signal
 	// interrupts the notification (no WAIT_KILLABLE_RECV) so would that: there it
 	// comes after the answer, and may find the caller at its next call.

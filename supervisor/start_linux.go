@@ -60,9 +60,9 @@ func (c *Cmd) prepare(r *run) error {
 	go func() {
 		fds := make([]uintptr, len(c.copies.files))
 		for i, f := range c.copies.files {
-			fds[i] = f.Fd()
+			fds[i] = number(f)
 		}
-		k, err := launch(c.Dir, fds)
+		k, err := launch(c.Dir, fds, c.Inherit)
 		runtime.KeepAlive(c.copies.files)
 		starting <- started{k, err}
 	}()
@@ -79,6 +79,18 @@ func (c *Cmd) prepare(r *run) error {
 		return err
 	}
 	return c.begin(r)
+}
+
+// number is f's descriptor. Unlike f.Fd it leaves O_NONBLOCK alone, which belongs
+// to the open file and so to whoever shares it with us.
+func number(f *os.File) uintptr {
+	fd := ^uintptr(0) // closed
+	if f != nil {
+		if c, err := f.SyscallConn(); err == nil {
+			c.Control(func(n uintptr) { fd = n })
+		}
+	}
+	return fd
 }
 
 // launchBlock compiles the plan and lays out what the guardian starts.

@@ -89,7 +89,7 @@ func (f *runFlags) command(args []string) (*supervisor.Cmd, error) {
 	}
 	c := &supervisor.Cmd{
 		Args: args, Plan: plan,
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, ExtraFiles: inherited(),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Inherit: true,
 		Stats: f.stats != "", Setuid: f.setuid, Warn: warn,
 	}
 	if c.Path, err = lookPath(args[0]); err != nil {

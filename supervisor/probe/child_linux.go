@@ -205,9 +205,15 @@ func (n *nursery) start(name string, args ...uint64) (*child, error) {
 	for _, a := range args {
 		argv = append(argv, strconv.FormatUint(a, 16))
 	}
+	path, free, err := n.pathBeside(int(in.Fd()))
+	if err != nil {
+		out.Close()
+		return nil, err
+	}
+	defer free()
 	c := &child{out: out, ended: make(chan struct{})}
 	for range 50 {
-		c.process, err = os.StartProcess(n.path, argv, &os.ProcAttr{
+		c.process, err = os.StartProcess(path, argv, &os.ProcAttr{
 			Env: []string{}, Files: []*os.File{nil, in, nil}, Sys: &syscall.SysProcAttr{Setpgid: true},
 		})
 		// A child that another thread forked at the wrong moment still holds
@@ -223,6 +229,22 @@ func (n *nursery) start(name string, args ...uint64) (*child, error) {
 	}
 	go c.sweep()
 	return c, nil
+}
+
+// pathBeside returns the path to execute in a fork that is given descriptor fd.
+// Between fork and exec, Go puts descriptors of its own on the numbers right
+// above those that it is given (forkAndExecInChild1, package syscall), be the
+// executable there or not.
+func (n *nursery) pathBeside(fd int) (path string, free func(), err error) {
+	const used = 8 // by Go; it is 2 with one descriptor given
+	if n.fd < 0 || n.fd < fd || n.fd > fd+used {
+		return n.path, func() {}, nil
+	}
+	high, err := unix.FcntlInt(uintptr(n.fd), unix.F_DUPFD_CLOEXEC, fd+used+1)
+	if err != nil {
+		return "", nil, fmt.Errorf("number the probes' file: %w", err)
+	}
+	return "/proc/self/fd/" + strconv.Itoa(high), func() { unix.Close(high) }, nil
 }
 
 // sweep waits for a child's end and kills what it left behind, which would keep

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,6 +72,8 @@ func install(rules []rule, flags uintptr) {
 			unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: r.action})
 	}
 	code = append(code, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
+	runtime.LockOSThread() // no_new_privs is a thread's, until the filter takes it along
+	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		panic(err)
 	}

@@ -358,14 +358,17 @@ static s32 start_program(void)
 static void let_go(int signals)
 {
 	SYS(SYS_unshare, CLONE_FILES); // the child may not have executed yet
-	// The number of the control socket is above all that the program was given.
-	for (int fd = 0; fd < control;) {
-		int end = fd; // a run of descriptors between those that are kept
-		while (end < control && end != signals && end != supervisor)
-			end++;
+	u32 end;
+	for (u32 fd = 0; fd != ~0U; fd = end + 1) { // what lies between those that are kept
+		end = ~0U;
+		int keep[] = { control, signals, supervisor };
+		for (int i = 0; i < 3; i++)
+			if ((u32)keep[i] >= fd && (u32)keep[i] < end)
+				end = keep[i];
 		if (end > fd)
 			SYS(SYS_close_range, fd, end - 1, 0);
-		fd = end + 1;
+		if (end == ~0U)
+			break;
 	}
 }
 
