@@ -143,13 +143,7 @@ func refuses(p *policy.Plan) bool {
 // body returns what filter k says about number nr, whose rules are given.
 func (k kind) body(nr int, rules []policy.Rule, byDefault answer, refuses bool) (body, error) {
 	if isExec(nr) {
-		// Without a tracer RET_TRACE answers ENOSYS: nothing is executed
-		// through the gate but at the end of a handoff.
-		if k == mainFilter {
-			byDefault = answer{unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_TRACE}
-		} else {
-			byDefault = allowed
-		}
+		byDefault = allowed
 	} else if refuses && slices.Contains(exemptNumbers[:], nr) {
 		byDefault = allowed
 	}
@@ -177,10 +171,31 @@ func (k kind) body(nr int, rules []policy.Rule, byDefault answer, refuses bool) 
 		}
 		b = append(b, clause{conds, a})
 	}
+	if isExec(nr) && k == mainFilter {
+		return execBody(nr), nil
+	}
 	for len(b) > 0 && b[len(b)-1].answer == last {
 		b = b[:len(b)-1]
 	}
 	return append(b, clause{nil, last}), nil
+}
+
+// execBody is what the main filter says about execve and execveat: each is
+// notified, but for the call that ends a handoff. That one comes from the gate
+// and stops for the tracer, and it is known by a pathname that can't be one: it
+// could not execute anything if it were let go on. A tracer of the program's own
+// that gives it another pathname gets it notified, since the kernel then asks the
+// filter again (seccomp_run_filters by way of __seccomp_filter, recheck_after_trace).
+func execBody(nr int) body {
+	notify := always(unix.SECCOMP_RET_USER_NOTIF)
+	trace := answer{unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_TRACE}
+	if nr == unix.SYS_EXECVEAT {
+		step := policy.Cond{Arg: 1, Op: policy.Less, Value: 4096} // the number of the handoff's step
+		return body{{[]policy.Cond{step}, trace}, {nil, notify}}
+	}
+	done := policy.Cond{Arg: 0, Op: policy.Equal, Value: 0} // the handoff's status: 0 or -errno
+	failed := policy.Cond{Arg: 0, Op: policy.GreaterEqual, Value: ^uint64(maxErrno) + 1}
+	return body{{[]policy.Cond{done}, trace}, {[]policy.Cond{failed}, trace}, {nil, notify}}
 }
 
 func ruleError(r *policy.Rule, err error) error {

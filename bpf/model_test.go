@@ -26,7 +26,8 @@ func model(p *policy.Plan, gate uint64, d *Data) uint32 {
 	atGate := gate != 0 && d.IP == gate+2
 	name, _ := policy.Name(int(d.Nr))
 	if name == "execve" || name == "execveat" {
-		if atGate {
+		status, step := d.Args[0], d.Args[1]
+		if atGate && (name == "execve" && (status == 0 || status > ^uint64(4095)) || name == "execveat" && step < 4096) {
 			return unix.SECCOMP_RET_TRACE
 		}
 		return notify
