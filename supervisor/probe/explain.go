@@ -33,6 +33,8 @@ func explain(r *Report, f *Feature) string {
 		return "kernel.yama.ptrace_scope is 1: only descendants may be traced"
 	case f.Name == "memfd_exec" && refused && p.MemfdExec == 2:
 		return "vm.memfd_noexec is 2: memory files can't be executed"
+	case f.Errno == "EEXIST" && f.Call == "mmap":
+		return "something is mapped there already"
 	case f.Call == "mmap" && refused && confined(p):
 		return fmt.Sprintf("%s: a security module (%s) refuses", refusal, p.Label)
 	case f.Call == "pwrite64" && refused || f.Call == "pwrite64" && f.Errno == "EIO":

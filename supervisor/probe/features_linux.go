@@ -126,7 +126,9 @@ func (f *Feature) settle(r *Report, rec record, err error) {
 	f.Why = explain(r, f)
 }
 
-// tryMapLow maps at both ends of where the shim may be placed.
+// tryMapLow maps where the shim may be placed: at both ends and between. What is
+// there already (the shim of a reflect around this one) is no obstacle, since a
+// run chooses its place.
 func tryMapLow(n *nursery, r *Report, f *Feature) {
 	low := max(r.Process.MinAddr, 64<<10)
 	low = (low + vdsoshim.PageSize - 1) &^ (vdsoshim.PageSize - 1)
@@ -135,13 +137,26 @@ func tryMapLow(n *nursery, r *Report, f *Feature) {
 		f.Status, f.Why = No, fmt.Sprintf("vm.mmap_min_addr is %d: no room below 2 MiB", r.Process.MinAddr)
 		return
 	}
-	for _, at := range []uint64{low, high} {
+	taken := Feature{Status: Unknown}
+	for _, at := range []uint64{low, high, (low + high) / 2 &^ (vdsoshim.PageSize - 1)} {
+		try := *f
 		rec, err := n.ask("map-low", at, vdsoshim.RegionSize)
-		if f.settle(r, rec, err); f.Status != Yes {
+		switch try.settle(r, rec, err); {
+		case try.Errno == "EEXIST":
+			if taken.Status == Unknown {
+				taken = try
+			}
+		case try.Status != Yes:
+			*f = try
 			return
+		default:
+			taken = try
 		}
 	}
-	f.Value = fmt.Sprintf("from %#x", low)
+	*f = taken
+	if f.Status == Yes {
+		f.Value = fmt.Sprintf("from %#x", low)
+	}
 }
 
 func tryVDSO(_ *nursery, _ *Report, f *Feature) {

@@ -14,7 +14,7 @@ type mechanism struct {
 
 // serving is what every run stands on, whatever serves the calls: the programs
 // that a program executes are noticed by a notification and prepared by ptrace.
-var serving = []string{"seccomp_filter", "user_notif", "user_notif_continue", "addfd_send", "ret_trace", "ptrace_child",
+var serving = []string{"seccomp_filter", "user_notif", "user_notif_continue", "addfd", "ret_trace", "ptrace_child",
 	"process_vm_readv", "process_vm_writev", "pidfd_open", "subreaper", "memfd_exec"}
 
 var mechanisms = []mechanism{
@@ -25,7 +25,7 @@ var mechanisms = []mechanism{
 				"the program can always make the real call",
 		},
 		needs:  append(slices.Clip(serving), "map_low", "vdso"),
-		better: []string{"wait_killable_recv", "sync_wake_up", "set_mm_map", "seal_future_write"},
+		better: []string{"wait_killable_recv", "sync_wake_up", "set_mm_map", "seal_future_write", "pidfd_getfd"},
 	},
 	{
 		Mechanism: Mechanism{

@@ -145,3 +145,31 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+// TestNeedsAreFeatures: a mechanism that needs what nobody tries is never usable.
+func TestNeedsAreFeatures(t *testing.T) {
+	known := map[string]bool{}
+	for _, trial := range trials {
+		if known[trial.name] {
+			t.Errorf("%s is tried twice", trial.name)
+		}
+		known[trial.name] = true
+	}
+	for _, m := range mechanisms {
+		for _, name := range append(append([]string{}, m.needs...), m.better...) {
+			if !known[name] {
+				t.Errorf("%s needs %s, which is not tried", m.Name, name)
+			}
+		}
+	}
+}
+
+func TestLacking(t *testing.T) {
+	var l lacking
+	l.add("a", "needs Linux 5.14")
+	l.add("b", "forbidden")
+	l.add("c", "needs Linux 5.14")
+	if got, want := l.String(), "a, c: needs Linux 5.14; b: forbidden"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
