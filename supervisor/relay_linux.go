@@ -20,6 +20,7 @@ type relay struct {
 	sight    map[unix.Signal]time.Time // when the guardian last had it
 	active   bool
 	ready    chan struct{} // closed once the program\'s first process is there
+	deciding int           // signals that forward has not made up its mind about
 }
 
 // groupWindow is how far apart two processes of a group may learn of one signal:
@@ -76,6 +77,8 @@ func (c *Cmd) forward(sig unix.Signal) {
 
 // wholeGroup reports whether the guardian got sig too, at about this time.
 func (r *relay) wholeGroup(sig unix.Signal) bool {
+	r.decide(1)
+	defer r.decide(-1)
 	deadline := time.Now().Add(groupWindow)
 	for {
 		r.mu.Lock()
@@ -92,6 +95,12 @@ func (r *relay) wholeGroup(sig unix.Signal) bool {
 		}
 		time.Sleep(min(left, time.Millisecond))
 	}
+}
+
+func (r *relay) decide(n int) {
+	r.mu.Lock()
+	r.deciding += n
+	r.mu.Unlock()
 }
 
 // sighted notes that the guardian got a signal.
@@ -112,12 +121,25 @@ func (r *relay) stopped(sig unix.Signal) {
 	if !active {
 		return
 	}
+	// Time goes on while we are stopped. Who compares times must be done with it,
+	// or the Ctrl-Z that stopped us all would be sent on after we were continued.
+	for end := time.Now().Add(2 * groupWindow); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+		r.mu.Lock()
+		n := r.deciding
+		r.mu.Unlock()
+		if n == 0 {
+			break
+		}
+	}
 	switch sig {
 	case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
-		signal.Reset(sig)
-		defer signal.Notify(r.incoming, sig)
-		unix.Kill(unix.Getpid(), sig)
+		stopBy(sig)
 	default:
 		unix.Kill(unix.Getpid(), unix.SIGSTOP)
 	}
+	r.mu.Lock()
+	for s := range r.sight { // for those that the runtime has not handed over yet
+		r.sight[s] = time.Now()
+	}
+	r.mu.Unlock()
 }
