@@ -7,6 +7,7 @@ set -euo pipefail
 # what a test looks for (a command, or a path with a slash), and the package that has it
 needs='
 gcc                                 gcc
+ld                                  binutils
 /usr/include/stdio.h                libc6-dev
 musl-gcc                            musl-tools
 /usr/include/seccomp.h              libseccomp-dev
@@ -16,16 +17,20 @@ strace                              strace
 bwrap                               bubblewrap
 redis-server                        redis-server
 redis-benchmark                     redis-tools
-nginx                               nginx-light
+nginx                               nginx
 busybox                             busybox-static
 node                                nodejs
-python3                             python3
+/usr/bin/python3                    python3
+rustc                               rustc
 perl                                perl
 tar                                 tar
 git                                 git
 make                                make
 ps                                  procps
 setpriv                             util-linux
+unshare                             util-linux
+sudo                                sudo
+setcap                              libcap2-bin
 script                              bsdutils
 hyperfine                           hyperfine
 /usr/src/linux-source-*.tar.xz      linux-source

@@ -7,7 +7,17 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 git ls-files -z --cached --others --exclude-standard | tar --null -T - -cf - | tar -xf - -C "$copy"
 (cd "$copy" && "${GO:-go}" generate ./...)
-if ! diff=$(diff -rq --exclude=.git --exclude=dist . "$copy"); then
+exclude=(--exclude=.git --exclude=dist)
+# The images are gcc 12's (Debian 12), bit for bit; another compiler gives others,
+# which the tests that rebuild them skip too.
+case $(gcc -dumpversion) in
+12 | 12.*) ;;
+*)
+	echo "generated: gcc $(gcc -dumpversion) and not 12: images are not compared" >&2
+	exclude+=(--exclude='*.elf' --exclude=layout_amd64.go)
+	;;
+esac
+if ! diff=$(diff -rq "${exclude[@]}" . "$copy"); then
 	echo "generated files are not up to date; run make generate:" >&2
 	echo "$diff" >&2
 	exit 1
