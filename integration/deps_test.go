@@ -14,15 +14,16 @@ func TestDepsAreComplete(t *testing.T) {
 	files, err := filepath.Glob("*_test.go")
 	must(t, err)
 	// need(t, command, package), the builds of victims, and the table of interpreters
-	uses := regexp.MustCompile(`(?:need\(t, "[^"]+", |\{"(?:gcc|ld|musl-gcc|rustc)", |\{"[a-z0-9-]+", "[^"]*", )"([a-z0-9-]+)"[,)]`)
+	uses := regexp.MustCompile(`(?:need\(t, "[^"]+", |\{"(?:gcc|ld|musl-gcc|rustc)", )"([a-z0-9-]+)"[,)]|\{"\w+", "[\w/]+", "([a-z0-9-]+)", \[\]string\{"-[ce]"`)
 	found := 0
 	for _, file := range files {
 		source, err := os.ReadFile(file)
 		must(t, err)
 		for _, m := range uses.FindAllSubmatch(source, -1) {
 			found++
-			if !regexp.MustCompile(`(?m)^\S+\s+` + string(m[1]) + `$`).Match(script) {
-				t.Errorf("%s needs package %s, which deps.sh does not install", file, m[1])
+			pkg := string(m[1]) + string(m[2])
+			if !regexp.MustCompile(`(?m)^\S+\s+` + pkg + `$`).Match(script) {
+				t.Errorf("%s needs package %s, which deps.sh does not install", file, pkg)
 			}
 		}
 	}
