@@ -19,7 +19,7 @@ type relay struct {
 	incoming chan os.Signal
 	sight    map[unix.Signal]time.Time // when the guardian last had it
 	active   bool
-	ready    chan struct{} // closed once the program\'s first process is there
+	ready    chan struct{} // closed once the program's first process is there
 	deciding int           // signals that forward has not made up its mind about
 }
 
@@ -38,8 +38,13 @@ func (c *Cmd) Relay() {
 	c.relay.sight, c.relay.incoming = map[unix.Signal]time.Time{}, incoming
 	c.relay.ready = make(chan struct{})
 	c.relay.mu.Unlock()
-	signal.Notify(incoming, relayed()...)
 	go func() {
+		// Each signal costs the runtime two switches between threads. Before
+		// the program runs there is nothing to relay to: what ends us ends the
+		// guardian's child too.
+		<-c.relay.ready
+		signal.Notify(incoming, common...)
+		time.AfterFunc(relayRest, func() { signal.Notify(incoming, relayed()...) })
 		for s := range incoming {
 			if sig, ok := s.(unix.Signal); ok {
 				go c.forward(sig)
@@ -47,6 +52,13 @@ func (c *Cmd) Relay() {
 		}
 	}()
 }
+
+// common are the signals that programs are sent, in the order in which haste
+// matters; relayRest is when the others follow.
+var common = []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP, unix.SIGCONT,
+	unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGALRM}
+
+const relayRest = 3 * time.Millisecond
 
 // relayed are all signals that can be caught and mean something to a program.
 func relayed() []os.Signal {
@@ -67,7 +79,6 @@ func (c *Cmd) forward(sig unix.Signal) {
 	if c.relay.wholeGroup(sig) {
 		return
 	}
-	<-c.relay.ready
 	select {
 	case <-c.exited: // its id may be another's by now
 	default:
