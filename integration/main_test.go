@@ -3,10 +3,13 @@ package integration
 import (
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // The places that all tests share. Other users must be able to read them, so
@@ -22,6 +25,11 @@ func TestMain(m *testing.M) {
 }
 
 func setUp(m *testing.M) int {
+	// Who runs the tests may have descriptors open that no program should get.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		fmt.Fprintln(os.Stderr, "close_range:", err)
+		return 1
+	}
 	var err error
 	if scratch, err = os.MkdirTemp("", "reflect-integration-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

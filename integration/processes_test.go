@@ -119,17 +119,18 @@ func TestEmptyEnvironment(t *testing.T) {
 	program{argv: []string{victim(t, "gorandom", "go")}, env: []string{}}.same(t)
 }
 
-// TestNoDescriptors starts reflect itself with standard descriptors closed.
-func TestNoDescriptors(t *testing.T) {
+// TestInheritedDescriptors starts reflect with more descriptors, and with standard
+// ones closed. The Go runtime opens /dev/null for those before any of our code runs
+// (runtime.checkfds), and so the program gets that.
+func TestInheritedDescriptors(t *testing.T) {
 	state := victim(t, "state.c", "glibc")
-	for _, closed := range []string{"<&-", ">&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-", "9<&0 8>/dev/null 200</etc/passwd"} {
-		t.Run(closed, func(t *testing.T) {
-			line := func(argv []string) []string {
-				return []string{"/bin/sh", "-c", "exec " + strings.Join(argv, " ") + " " + closed}
+	for _, changes := range []string{"9<&0 8>/dev/null 200</etc/passwd", "3<&0 4<&0 5<&0 6>/dev/null", "<&-", "2>&-", "<&- 2>&-"} {
+		t.Run(changes, func(t *testing.T) {
+			line := func(argv []string, changes string) []string {
+				return []string{"/bin/bash", "-c", "exec " + strings.Join(argv, " ") + " " + changes}
 			}
-			p := program{argv: line([]string{state})}
-			native := p.run(t, p.argv)
-			p.differs(t, native, p.run(t, line(underReflect(nil, state))))
+			p := program{argv: line([]string{state}, strings.ReplaceAll(strings.ReplaceAll(changes, "<&-", "<>/dev/null"), "2>&-", "2<>/dev/null"))}
+			p.differs(t, p.run(t, p.argv), p.run(t, line(underReflect(nil, state), changes)))
 		})
 	}
 }

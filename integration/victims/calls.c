@@ -73,7 +73,7 @@ static long lib_getres(clockid_t c, struct timespec *t) { return clock_getres(c,
 static void clocks(const char *way, long (*gettime)(clockid_t, struct timespec *), long (*getres)(clockid_t, struct timespec *))
 {
 	printf("clocks, %s\n", way);
-	static const clockid_t ids[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 16, 17, 99, -1, -2, -6, -7, INT_MIN, INT_MAX };
+	static const clockid_t ids[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 99, -1, -2, -6, -7, INT_MIN, INT_MAX };
 	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
 		struct timespec a = { -7, -7 }, b = { -7, -7 }, res = { -7, -7 };
 		errno = 0;
