@@ -3,7 +3,6 @@ package supervisor
 import (
 	"bytes"
 	"encoding/binary"
-	"os"
 	"sync"
 	"unsafe"
 
@@ -39,16 +38,17 @@ var ignoredSignals = sync.OnceValue(func() (set uint64) {
 // it has no symbol table, is position-independent, or has no such symbol. It
 // reads only what it needs: debug/elf would copy the whole table.
 func symbolAddress(name string, size uint64) uintptr {
-	f, err := os.Open("/proc/self/exe")
+	// Package os would set its poller up first.
+	fd, err := unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || info.Size() < 64 {
+	defer unix.Close(fd)
+	var info unix.Stat_t
+	if err := unix.Fstat(fd, &info); err != nil || info.Size < 64 {
 		return 0
 	}
-	b, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_PRIVATE)
+	b, err := unix.Mmap(fd, 0, int(info.Size), unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {
 		return 0
 	}

@@ -49,33 +49,31 @@ func (c *Cmd) Start() error {
 	return c.awaitExec()
 }
 
-// prepare does all that comes before the program's first instruction. The
-// guardian starts on another CPU while the filter and the shim are made.
+// prepare does all that comes before the program's first instruction. The filter
+// and the shim are made while the guardian starts.
 func (c *Cmd) prepare(r *run) error {
-	type started struct {
-		k   *keeper
-		err error
+	type made struct {
+		block []byte
+		err   error
 	}
-	starting := make(chan started, 1)
+	blocks, regions := make(chan made, 1), make(chan error, 1)
 	go func() {
-		fds := make([]uintptr, len(c.copies.files))
-		for i, f := range c.copies.files {
-			fds[i] = number(f)
-		}
-		k, err := launch(c.Dir, fds, c.Inherit)
-		runtime.KeepAlive(c.copies.files)
-		starting <- started{k, err}
+		block, err := c.launchBlock(r)
+		blocks <- made{block, err}
+		regions <- r.buildRegion(c.Stats)
 	}()
-	block, err := c.launchBlock(r)
-	if err == nil {
-		err = r.buildRegion(c.Stats)
+	fds := make([]uintptr, len(c.copies.files))
+	for i, f := range c.copies.files {
+		fds[i] = number(f)
 	}
-	s := <-starting
-	c.keeper = s.k
-	if err := cmp.Or(err, s.err); err != nil {
-		return err
+	k, err := launch(c.Dir, fds, c.Inherit)
+	runtime.KeepAlive(c.copies.files)
+	c.keeper = k
+	launching := <-blocks
+	if err = cmp.Or(err, launching.err); err == nil {
+		err = k.run(launching.block)
 	}
-	if err := c.keeper.run(block); err != nil {
+	if err = cmp.Or(err, <-regions); err != nil {
 		return err
 	}
 	return c.begin(r)
