@@ -4,8 +4,8 @@ GO ?= go
 # The product is pure Go; only the race detector and the libseccomp twin need cgo.
 export CGO_ENABLED ?= 0
 
-# The benchmarks of the whole tool are a package of their own.
-BENCH ?= .
+# For example BENCH='-format go -only tax'; see docs/benchmarks.md.
+BENCH ?=
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
@@ -39,8 +39,8 @@ lint: ## gofmt, go vet, staticcheck
 generated: ## regenerate, and fail if a committed file changes
 	integration/generated.sh
 
-bench: deps ## run the benchmarks; BENCH=regexp chooses
-	$(GO) test -run '^$$' -bench '$(BENCH)' -timeout 30m ./...
+bench: deps ## measure reflect beside its floors and targets; BENCH=flags, -h lists them
+	@$(GO) run ./experiment/cmd/bench $(BENCH)
 
 clean: ## remove what was built
 	rm -rf dist

@@ -1,0 +1,108 @@
+package experiment
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+//go:embed floor/*.c floor/*.h
+var sources embed.FS
+
+// ErrCompiler means that the programs in C could not be built.
+var ErrCompiler = errors.New("gcc is needed to build the measuring programs")
+
+// hosted programs use a C library, bare ones bring their own first instruction.
+var (
+	hosted = []string{"launch", "herd", "tax", "notify"}
+	bare   = []string{"tiny", "probe"}
+)
+
+// A Bench holds the programs that measure, built in a directory of their own.
+type Bench struct {
+	dir     string
+	reflect string // the binary measured
+	cpu     int    // the processor that is pinned to
+	// Quick makes everything short, to see that it works.
+	Quick bool
+}
+
+// New builds the measuring programs, and reflect unless the path of one is given.
+func New(ctx context.Context, reflect string) (*Bench, error) {
+	dir, err := os.MkdirTemp("", "reflect-bench-")
+	if err != nil {
+		return nil, err
+	}
+	b := &Bench{dir: dir, reflect: reflect}
+	if err := b.build(ctx); err != nil {
+		b.Close()
+		return nil, err
+	}
+	b.cpu, err = lastProcessor()
+	return b, err
+}
+
+// Close removes what New built.
+func (b *Bench) Close() error { return os.RemoveAll(b.dir) }
+
+func (b *Bench) path(name string) string { return filepath.Join(b.dir, name) }
+
+func (b *Bench) build(ctx context.Context) error {
+	gcc, err := exec.LookPath("gcc")
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCompiler, err)
+	}
+	if err := os.CopyFS(b.dir, sources); err != nil {
+		return err
+	}
+	compile := func(name string, flags ...string) error {
+		args := append([]string{"-O2", "-Wall", "-static", "-o", b.path(name)}, flags...)
+		if err := command(ctx, gcc, append(args, b.path("floor/"+name+".c"))...); err != nil {
+			return fmt.Errorf("%w (with its static C library): %w", ErrCompiler, err)
+		}
+		return nil
+	}
+	for _, name := range hosted {
+		if err := compile(name); err != nil {
+			return err
+		}
+	}
+	for _, name := range bare {
+		err := compile(name, "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fcf-protection=none")
+		if err != nil {
+			return err
+		}
+	}
+	const module = "github.com/sysreflect/sysreflect/"
+	if err := goBuild(ctx, b.path("empty"), module+"experiment/floor/empty"); err != nil {
+		return err
+	}
+	if b.reflect == "" {
+		b.reflect = b.path("reflect")
+		return goBuild(ctx, b.reflect, module+"cmd/reflect")
+	}
+	b.reflect, err = filepath.Abs(b.reflect)
+	return err
+}
+
+// goBuild builds as a user does: go build, without a C compiler.
+func goBuild(ctx context.Context, out, pkg string) error {
+	return command(ctx, "go", "build", "-trimpath", "-o", out, pkg)
+}
+
+func command(ctx context.Context, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(append([]string{filepath.Base(name)}, args...), " "), err, out.Bytes())
+	}
+	return nil
+}

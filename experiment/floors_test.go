@@ -1,0 +1,108 @@
+package experiment
+
+import (
+	"errors"
+	"slices"
+	"testing"
+)
+
+// bench builds the programs in C. Where a reflected run would be measured, the
+// tests run the program by itself.
+func bench(t *testing.T) *Bench {
+	t.Helper()
+	b, err := New(t.Context(), "/bin/true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+func TestNoCompiler(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if b, err := New(t.Context(), "/bin/true"); !errors.Is(err, ErrCompiler) {
+		if err == nil {
+			b.Close()
+		}
+		t.Errorf("without gcc: %v", err)
+	}
+}
+
+func TestProbe(t *testing.T) {
+	b := bench(t)
+	for _, c := range []struct {
+		name, call string
+		cpu        int
+		prefix     []string
+		least      float64 // nanoseconds that no machine beats
+	}{
+		{"native", "getppid", anywhere, nil, 10},
+		{"pinned", "getppid", b.cpu, nil, 10},
+		{"filter", "getppid", b.cpu, []string{b.path("tax")}, 10},
+		{"native", "getrandom", anywhere, nil, 50},
+		// Two switches of context, at the very least.
+		{"notified", "getrandom", b.cpu, []string{b.path("notify")}, 500},
+		{"notified, not pinned", "getrandom", anywhere, []string{b.path("notify")}, 500},
+	} {
+		t.Run(c.name+" "+c.call, func(t *testing.T) {
+			values, err := b.probe(t.Context(), c.cpu, c.call, 10, 50, c.prefix...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(values) != 9 { // a tenth is warm-up
+				t.Errorf("%d values, want 9", len(values))
+			}
+			if least := slices.Min(values); least < c.least || least > 1e7 {
+				t.Errorf("%v ns per call is not believable", least)
+			}
+		})
+	}
+}
+
+// The filter of tax must be one that answers: a typing error in its jumps would
+// measure something else.
+func TestTaxFilters(t *testing.T) {
+	b := bench(t)
+	if _, err := b.probe(t.Context(), anywhere, "getrandom", 10, 10, b.path("tax")); err == nil {
+		t.Error("getrandom was not refused")
+	}
+}
+
+func TestLaunch(t *testing.T) {
+	b := bench(t)
+	runs, err := b.launch(t.Context(), nil, 5, []string{trueProgram}, []string{b.path("tiny"), "20"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range runs {
+		if len(r) != 5 {
+			t.Errorf("program %d: %d runs, want 5", i, len(r))
+		}
+		for _, x := range r {
+			if x.wall < 1e4 || x.wall > 1e10 || x.cpu > 10*x.wall+1e7 {
+				t.Errorf("program %d: %v is not believable", i, x)
+			}
+		}
+	}
+	if _, err := b.launch(t.Context(), nil, 1, []string{"/bin/false"}); err == nil {
+		t.Error("a program that failed was measured")
+	}
+}
+
+func TestHerd(t *testing.T) {
+	b := bench(t)
+	err := b.herd(t.Context(), 3, nil, func(top int, children []int) error {
+		up, err := parent(children[0])
+		if err == nil && up != top {
+			t.Errorf("parent %d, want %d", up, top)
+		}
+		w, err := weigh(children[0])
+		if w.threads != 1 || w.fds < 4 || w.proportional == 0 {
+			t.Errorf("a process weighs %+v", w)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
