@@ -145,7 +145,7 @@ func TestOrphans(t *testing.T) {
 	bare := victim(t, "bare.c", "bare")
 	asEach(t, func(t *testing.T, who account) {
 		for _, line := range []string{
-			`(sleep 0.3; ` + bare + `; echo late $?) & echo early`,
+			`(sleep 0.2; ` + bare + `; echo late $?) & echo early`,
 			`(sleep 0.2; ` + bare + `; echo $? > late) >/dev/null 2>&1 & echo early; exit 3`,
 			`setsid sh -c '(sleep 0.2; echo daemon > late; ` + bare + `; echo $? > later) > /dev/null 2>&1 &'; exit 4`,
 			`(sh -c '(sh -c "sleep 0.1; echo deep; kill -9 \$\$" &)' &); wait; echo first`,
@@ -153,7 +153,7 @@ func TestOrphans(t *testing.T) {
 			program{
 				argv: []string{"/bin/sh", "-c", line},
 				user: who,
-			}.afterwards(t, 700*time.Millisecond)
+			}.afterwards(t, 450*time.Millisecond)
 		}
 	})
 }
