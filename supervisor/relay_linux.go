@@ -39,12 +39,13 @@ func (c *Cmd) Relay() {
 	c.relay.ready = make(chan struct{})
 	c.relay.mu.Unlock()
 	go func() {
-		// Each signal costs the runtime two switches between threads. Before
-		// the program runs there is nothing to relay to: what ends us ends the
-		// guardian's child too.
+		// Each signal costs the runtime two switches between threads, so a
+		// program that ends at once goes without. What ends us before has the
+		// guardian end the program.
 		<-c.relay.ready
+		time.Sleep(relayDelay)
 		signal.Notify(incoming, common...)
-		time.AfterFunc(relayRest, func() { signal.Notify(incoming, relayed()...) })
+		signal.Notify(incoming, relayed()...)
 		for s := range incoming {
 			if sig, ok := s.(unix.Signal); ok {
 				go c.forward(sig)
@@ -54,11 +55,12 @@ func (c *Cmd) Relay() {
 }
 
 // common are the signals that programs are sent, in the order in which haste
-// matters; relayRest is when the others follow.
+// matters. The others follow.
 var common = []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP, unix.SIGCONT,
 	unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGALRM}
 
-const relayRest = 3 * time.Millisecond
+// relayDelay is how long a program has run when its signals are relayed.
+const relayDelay = time.Millisecond
 
 // relayed are all signals that can be caught and mean something to a program.
 func relayed() []os.Signal {

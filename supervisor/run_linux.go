@@ -17,8 +17,9 @@ import (
 // for some hundred microseconds; more of them than this wait their turn.
 const maxReceivers = 48
 
-// minReceivers is how many threads wait for notifications when nothing happens:
-// one to take the next, one for what comes while the first is busy.
+// minReceivers is how many threads stay to wait for notifications when nothing
+// happens: one to take the next, one for what comes while the first is busy. A
+// run begins with one; many programs need no more.
 const minReceivers = 2
 
 // A run is one program with all of its descendants, served through one
@@ -113,7 +114,8 @@ func (r *run) await() bool {
 // in SECCOMP_IOCTL_NOTIF_RECV itself: polling first would lengthen the time in
 // which a signal without SA_RESTART interrupts the call.
 func (r *run) start() {
-	for r.receivers.Load() < minReceivers && r.spawn() {
+	if r.receivers.Load() == 0 {
+		r.spawn()
 	}
 }
 
@@ -160,6 +162,9 @@ func (r *run) receive() {
 		}
 		if !s.isExec() {
 			s.serve()
+			if idle == 0 && r.receivers.Load() < minReceivers {
+				r.spawn()
+			}
 			continue
 		}
 		if h := r.handingOff(s.n.pid); h != nil {

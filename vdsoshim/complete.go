@@ -267,7 +267,7 @@ var rdpidUsable = sync.OnceValue(hasRDPID)
 // chooseCPUNumber makes the counting entries read the processor's number with
 // rdpid, where there is that instruction: it takes a thirtieth of lsl's time.
 func (c *completion) chooseCPUNumber() {
-	if !rdpidUsable() {
+	if !c.o.Count || !rdpidUsable() {
 		return
 	}
 	for i := range uint64(countedSlots) {

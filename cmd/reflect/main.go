@@ -1,9 +1,3 @@
-// The runtime would read the cgroup's CPU quota before main, and again every
-// second: a tenth of the time in which a program must have been started.
-//
-//go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
-
 // Command reflect runs an unmodified program with chosen system calls served in
 // user space: by a shim that takes the place of the vDSO, and by a supervisor
 // that the kernel notifies.
