@@ -7,32 +7,49 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// together brings a tracee and its tracer, the calling thread, onto one CPU until
-// apart is called. A handoff is a dozen turns between the two: on one CPU a turn
-// is a switch, on two it wakes a sleeping CPU, which takes many times as long.
+// A pairing is a tracee and its tracer, the calling thread, on one CPU. A handoff
+// is a dozen turns between the two: on one CPU a turn is a switch, on two it wakes
+// a sleeping CPU, which takes many times as long.
 //
-// Nothing of it is left: the tracee gets the mask back that it had, and where
-// that was every CPU it gets "every CPU, present or to come", which is what a
-// process has that was never told otherwise (sched_setaffinity(2)).
-func together(tid int) (apart func()) {
-	var mine, theirs, one unix.CPUSet
-	if runtime.NumCPU() == 1 || unix.SchedGetaffinity(0, &mine) != nil || unix.SchedGetaffinity(tid, &theirs) != nil {
-		return func() {}
+// The tracee has its mask back before it runs an instruction of the program. What
+// stays is that the mask counts as chosen by a user: a CPU that is plugged in
+// later is not added to it (sched_setaffinity(2), task_struct.user_cpus_ptr).
+type pairing struct {
+	mine, theirs unix.CPUSet
+	made         bool
+}
+
+// together pairs the calling thread with a tracee. Where that is not possible both
+// stay as they are.
+func together(tid int) (p pairing) {
+	if runtime.NumCPU() == 1 || unix.SchedGetaffinity(0, &p.mine) != nil || unix.SchedGetaffinity(tid, &p.theirs) != nil {
+		return p
 	}
 	var cpu uint32
-	if _, _, e := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0); e != 0 || !theirs.IsSet(int(cpu)) {
-		return func() {}
+	if _, _, e := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0); e != 0 || !p.theirs.IsSet(int(cpu)) {
+		return p
 	}
+	var one unix.CPUSet
 	one.Set(int(cpu))
 	if unix.SchedSetaffinity(tid, &one) != nil {
-		return func() {}
+		return p
 	}
 	unix.SchedSetaffinity(0, &one)
-	if theirs.Count() >= runtime.NumCPU() {
-		theirs.Fill()
+	p.made = true
+	return p
+}
+
+// release gives the tracee its CPUs back. It must be stopped, or the program
+// would see the narrow mask.
+func (p *pairing) release(tid int) {
+	if p.made {
+		unix.SchedSetaffinity(tid, &p.theirs)
 	}
-	return func() {
-		unix.SchedSetaffinity(tid, &theirs)
-		unix.SchedSetaffinity(0, &mine)
+}
+
+// leave gives the calling thread its CPUs back.
+func (p *pairing) leave() {
+	if p.made {
+		unix.SchedSetaffinity(0, &p.mine)
 	}
 }

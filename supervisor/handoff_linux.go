@@ -58,8 +58,8 @@ func (r *run) exec(n *notification, alone bool) {
 		r.letGo(t)
 		return
 	}
-	apart := together(t.tid)
-	defer func() { apart() }()
+	pair := together(t.tid)
+	defer pair.leave()
 	// A failed exec gives no stop of its own, so one is asked for. Where a signal
 	// interrupts the notification (no WAIT_KILLABLE_RECV) so would that: there it
 	// comes after the answer, and may find the caller at its next call.
@@ -80,6 +80,7 @@ func (r *run) exec(n *notification, alone bool) {
 		if t.event() == unix.PTRACE_EVENT_STOP {
 			// Back in user mode, or stopped with its group: the exec failed.
 			// With -ERESTARTNOINTR in rax it is made again and notified again.
+			pair.release(t.tid)
 			t.detach()
 			return
 		}
@@ -102,6 +103,7 @@ func (r *run) exec(n *notification, alone bool) {
 	default:
 		r.missImage(t, err)
 	}
+	pair.release(t.tid)
 	t.detach()
 }
 

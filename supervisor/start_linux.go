@@ -173,6 +173,7 @@ func (c *Cmd) watch() {
 			ended = true
 			c.State, c.failure = s, failure
 			close(c.exited)
+			runtime.Gosched() // first who waits for it, then what is left to do
 		}
 	}
 	for {
