@@ -22,6 +22,7 @@ type legacy struct {
 	SyscallInsn uint64
 	User        int // length of the user's vDSO image in the region
 	Plain       bool
+	Denies      bool
 }
 
 const (
@@ -45,18 +46,15 @@ func (c *Cmd) Detach(name string, args ...string) error {
 	case len(c.Handlers) > 0:
 		return errors.New("supervisor: handlers of the program can't be handed to a successor")
 	}
-	state, err := json.Marshal(legacy{r.plan, r.base, r.syscallInsn, len(r.user), r.plain})
+	state, err := json.Marshal(legacy{r.plan, r.base, r.syscallInsn, len(r.user), r.plain, r.denies})
 	if err != nil {
 		return fmt.Errorf("describe the run: %w", err)
 	}
-	file, err := memfd("reflect-state", len(state))
+	file, err := memfd("reflect-state", len(state), state)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(file)
-	if _, err := unix.Pwrite(file, state, 0); err != nil {
-		return fmt.Errorf("describe the run: %w", err)
-	}
 	turn, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("create a socket pair: %w", err)
@@ -125,7 +123,7 @@ func Succeed() error {
 	}
 	r := newRun(l.Plan)
 	r.base, r.syscallInsn, r.listener = l.Base, l.SyscallInsn, legacyListener
-	r.user, r.plain = make([]byte, l.User), l.Plain
+	r.user, r.plain, r.denies = make([]byte, l.User), l.Plain, l.Denies
 	r.region = &region{fd: legacyRegion, counters: -1}
 	if err := r.fillTable(nil); err != nil {
 		return err

@@ -127,6 +127,9 @@ func (h *handoff) equip(t *tracee) error {
 	if saved.Cs != userCS64 {
 		return &errUnreflected{reason: "32-bit program"}
 	}
+	if !h.alone && h.r.filtered(t.pid) {
+		return &errUnreflected{reason: "the program has a seccomp filter of its own, which the handoff's calls might offend"}
+	}
 	aux, err := readAuxv(t.pid)
 	if err != nil {
 		return &errUnreflected{"its memory can't be reached", err}
@@ -155,6 +158,21 @@ func (h *handoff) equip(t *tracee) error {
 		return t.lost(e)
 	}
 	return err
+}
+
+// filtered reports whether a process has seccomp filters beside ours and those
+// that we are under ourselves. Nobody but root may read them, and one that kills
+// for what it does not list would kill for a handoff.
+func (r *run) filtered(pid int) bool {
+	r.countFilters.Do(func() {
+		r.filters, _ = statusField(unix.Getpid(), "Seccomp_filters") // Linux >= 5.9
+		r.filters++
+		if r.denies {
+			r.filters++
+		}
+	})
+	n, err := statusField(pid, "Seccomp_filters")
+	return err == nil && n > r.filters
 }
 
 // install makes the calls in the image: the descriptors are brought in, the

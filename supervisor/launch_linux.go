@@ -59,14 +59,11 @@ func launch(dir string, files []uintptr, inherit bool) (_ *keeper, err error) {
 
 // run makes the guardian start the program.
 func (k *keeper) run(block []byte) error {
-	fd, err := memfd("reflect-launch", len(block))
+	fd, err := memfd("reflect-launch", len(block), block)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	if _, err := unix.Pwrite(fd, block, 0); err != nil {
-		return fmt.Errorf("write the launch block: %w", err)
-	}
 	if err := unix.Sendmsg(k.conn, guardian.CommandRun, unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL); err != nil {
 		return fmt.Errorf("speak to the guardian: %w", err)
 	}
@@ -100,7 +97,7 @@ func guardianFile(above int) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("create the guardian's executable: %w", err)
 	}
-	if _, err := unix.Write(fd, guardian.ELF); err != nil {
+	if err = beyondFileSize(func() error { return writeAll(fd, guardian.ELF) }); err != nil {
 		unix.Close(fd)
 		return -1, fmt.Errorf("write the guardian's executable: %w", err)
 	}

@@ -65,6 +65,7 @@ func (p *plumbing) input(r io.Reader) error {
 	if err != nil {
 		return err
 	}
+	pr.Fd() // makes it blocking again, as programs expect
 	p.files, p.theirs, p.ours = append(p.files, pr), append(p.theirs, pr), append(p.ours, pw)
 	p.copies = append(p.copies, func() {
 		_, err := io.Copy(pw, r)
@@ -88,6 +89,7 @@ func (p *plumbing) output(w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	pw.Fd() // blocking again
 	p.files, p.theirs, p.ours = append(p.files, pw), append(p.theirs, pw), append(p.ours, pr)
 	p.copies = append(p.copies, func() {
 		_, err := io.Copy(w, pr)

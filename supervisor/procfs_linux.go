@@ -1,7 +1,9 @@
 package supervisor
 
 import (
+	"errors"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,6 +13,23 @@ import (
 func readProc(pid int, name string, buf []byte) ([]byte, error) {
 	return readFile("/proc/"+strconv.Itoa(pid)+"/"+name, buf)
 }
+
+// statusField reads a number from /proc/PID/status (proc(5)).
+func statusField(pid int, field string) (int, error) {
+	b, err := readProc(pid, "status", make([]byte, 4096))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, ok := strings.Cut(string(b), "\n"+field+":")
+	if !ok {
+		return 0, errNoField
+	}
+	line, _, _ := strings.Cut(rest, "\n")
+	return strconv.Atoi(strings.TrimSpace(line))
+}
+
+// errNoField means that the kernel is older than a field of /proc/PID/status.
+var errNoField = errors.New("no such field")
 
 func readFile(path string, buf []byte) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -40,16 +41,13 @@ func newRegion(built *vdsoshim.Built, user []byte, kernelSize int, stats bool) (
 		// must be there too.
 		size += max(len(user)+vdsoshim.PageSize-1, kernelSize+vdsoshim.PageSize-1) &^ (vdsoshim.PageSize - 1)
 	}
-	if r.fd, err = memfd("reflect-shim", size); err != nil {
-		return nil, err
-	}
-	if _, err = unix.Pwrite(r.fd, built.Bytes, 0); err != nil {
-		return nil, fmt.Errorf("write the shim: %w", err)
-	}
+	content := built.Bytes
 	if len(user) > 0 {
-		if _, err = unix.Pwrite(r.fd, user, vdsoshim.UserOff); err != nil {
-			return nil, fmt.Errorf("write the vDSO image: %w", err)
-		}
+		content = append(make([]byte, 0, size), content...)[:vdsoshim.UserOff]
+		content = append(content, user...)
+	}
+	if r.fd, err = memfd("reflect-shim", size, content); err != nil {
+		return nil, err
 	}
 	r.control, err = unix.Mmap(r.fd, vdsoshim.ControlOff, vdsoshim.PageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
@@ -68,7 +66,7 @@ func newRegion(built *vdsoshim.Built, user []byte, kernelSize int, stats bool) (
 	if !stats {
 		return r, nil
 	}
-	if r.counters, err = memfd("reflect-counters", vdsoshim.CountersSize); err != nil {
+	if r.counters, err = memfd("reflect-counters", vdsoshim.CountersSize, nil); err != nil {
 		return nil, err
 	}
 	r.rows, err = unix.Mmap(r.counters, 0, vdsoshim.CountersSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
@@ -78,16 +76,58 @@ func newRegion(built *vdsoshim.Built, user []byte, kernelSize int, stats bool) (
 	return r, nil
 }
 
-func memfd(name string, size int) (int, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+// memfd makes a memory file of the given length, with content at its beginning.
+func memfd(name string, size int, content []byte) (fd int, err error) {
+	fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return -1, fmt.Errorf("create a memory file: %w", err)
 	}
-	if err := unix.Ftruncate(fd, int64(size)); err != nil {
+	err = beyondFileSize(func() error {
+		if err := unix.Ftruncate(fd, int64(size)); err != nil {
+			return err
+		}
+		return writeAll(fd, content)
+	})
+	if err != nil {
 		unix.Close(fd)
-		return -1, fmt.Errorf("size a memory file: %w", err)
+		return -1, fmt.Errorf("write a memory file: %w", err)
 	}
 	return fd, nil
+}
+
+// writeAll writes content to the beginning of a file. The kernel writes up to a
+// limit without an error, which is one here.
+func writeAll(fd int, content []byte) error {
+	n, err := unix.Pwrite(fd, content, 0)
+	if err == nil && n < len(content) {
+		return unix.EFBIG
+	}
+	return err
+}
+
+// beyondFileSize does what RLIMIT_FSIZE may forbid: the limit, which the program
+// is to inherit, holds for memory files as well. Where write fails for it, the
+// soft limit is lifted and write is tried again, while nobody can fork.
+func beyondFileSize(write func() error) error {
+	err := write()
+	if err != unix.EFBIG {
+		return err
+	}
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	var old unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_FSIZE, &old) != nil {
+		return err
+	}
+	lifted := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	if old.Max != lifted.Max && unix.Setrlimit(unix.RLIMIT_FSIZE, &lifted) != nil { // CAP_SYS_RESOURCE
+		lifted = unix.Rlimit{Cur: old.Max, Max: old.Max}
+	}
+	if unix.Setrlimit(unix.RLIMIT_FSIZE, &lifted) != nil {
+		return err
+	}
+	defer unix.Setrlimit(unix.RLIMIT_FSIZE, &old)
+	return write()
 }
 
 // counts sums the programs' counters over the CPUs, by symbol.

@@ -20,6 +20,8 @@ type relay struct {
 	sight    map[unix.Signal]time.Time // when the guardian last had it
 	active   bool
 	ready    chan struct{} // closed once the program's first process is there
+	launched chan struct{} // closed when the guardian was told to start the program
+	caught   chan struct{} // closed when the common signals are caught
 	deciding int           // signals that forward has not made up its mind about
 }
 
@@ -37,14 +39,14 @@ func (c *Cmd) Relay() {
 	incoming := make(chan os.Signal, 64)
 	c.relay.sight, c.relay.incoming = map[unix.Signal]time.Time{}, incoming
 	c.relay.ready = make(chan struct{})
+	c.relay.launched, c.relay.caught = make(chan struct{}), make(chan struct{})
 	c.relay.mu.Unlock()
 	go func() {
-		// Each signal costs the runtime two switches between threads, so a
-		// program that ends at once goes without. What ends us before has the
-		// guardian end the program.
-		<-c.relay.ready
-		time.Sleep(relayDelay)
+		// Each signal costs the runtime two switches between threads: the time
+		// for it is while the guardian starts the program.
+		<-c.relay.launched
 		signal.Notify(incoming, common...)
+		close(c.relay.caught)
 		signal.Notify(incoming, relayed()...)
 		for s := range incoming {
 			if sig, ok := s.(unix.Signal); ok {
@@ -58,9 +60,6 @@ func (c *Cmd) Relay() {
 // matters. The others follow.
 var common = []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP, unix.SIGCONT,
 	unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGALRM}
-
-// relayDelay is how long a program has run when its signals are relayed.
-const relayDelay = time.Millisecond
 
 // relayed are all signals that can be caught and mean something to a program.
 func relayed() []os.Signal {
@@ -81,6 +80,7 @@ func (c *Cmd) forward(sig unix.Signal) {
 	if c.relay.wholeGroup(sig) {
 		return
 	}
+	<-c.relay.ready
 	select {
 	case <-c.exited: // its id may be another's by now
 	default:

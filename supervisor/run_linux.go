@@ -44,6 +44,12 @@ type run struct {
 	syscallInsn uint64 // offset in the kernel's vDSO
 	user        []byte // the user's own vDSO image
 
+	// filters is how many seccomp filters a program has that took none itself,
+	// once countFilters is done; denies means that one of ours is the deny filter.
+	filters      int
+	countFilters sync.Once
+	denies       bool
+
 	// first is the thread id of the program's first process until that has
 	// executed the program, then 0.
 	first atomic.Int32

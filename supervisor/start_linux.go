@@ -72,6 +72,9 @@ func (c *Cmd) prepare(r *run) error {
 	launching := <-blocks
 	if err = cmp.Or(err, launching.err); err == nil {
 		err = k.run(launching.block)
+		if c.relay.launched != nil {
+			close(c.relay.launched)
+		}
 	}
 	if err = cmp.Or(err, <-regions); err != nil {
 		return err
@@ -103,13 +106,15 @@ func (c *Cmd) launchBlock(r *run) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.denies = len(filter.Deny) > 0
 	env := c.Env
 	if env == nil {
 		env = os.Environ()
 	}
+	signals := inheritedSignals()
 	l := guardian.Launch{
 		Path: c.Path, Args: c.Args, Env: env,
-		Main: filter.Main, Deny: filter.Deny, KeepPrivileges: c.Setuid, Ignored: ignoredSignals(),
+		Main: filter.Main, Deny: filter.Deny, KeepPrivileges: c.Setuid, Ignored: signals.ignored, Blocked: signals.blocked, Mask: signals.known,
 	}
 	block, err := l.Block()
 	if err != nil {
@@ -136,6 +141,9 @@ func (c *Cmd) begin(r *run) error {
 	setSyncWakeUp(r.listener) // Linux >= 6.6; slower without, not wrong
 	c.run, c.pid = r, int(m.PID)
 	c.exited, c.empty = make(chan struct{}), make(chan struct{})
+	if c.relay.caught != nil {
+		<-c.relay.caught // none is lost once the program runs
+	}
 	r.firstExec()
 	if c.relay.ready != nil {
 		close(c.relay.ready)

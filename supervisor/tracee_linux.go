@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -44,18 +42,9 @@ func seize(tid int) (*tracee, error) {
 	return t, nil
 }
 
-// threadGroup reads Tgid from /proc/TID/status; 0 if the thread is gone.
+// threadGroup reads a thread's process id; 0 if the thread is gone.
 func threadGroup(tid int) int {
-	b, err := readProc(tid, "status", make([]byte, 4096))
-	if err != nil {
-		return 0
-	}
-	_, rest, ok := strings.Cut(string(b), "\nTgid:")
-	if !ok {
-		return 0
-	}
-	line, _, _ := strings.Cut(rest, "\n")
-	pid, _ := strconv.Atoi(strings.TrimSpace(line))
+	pid, _ := statusField(tid, "Tgid")
 	return pid
 }
 

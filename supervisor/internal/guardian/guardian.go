@@ -88,7 +88,7 @@ var CommandKill = []byte{1, 0, 0, 0}
 const (
 	launchAddr   = 0x70000000
 	launchMagic  = 0x31686372756e616c
-	launchHeader = 11 * 8
+	launchHeader = 13 * 8
 )
 
 // A Launch is what the guardian starts.
@@ -98,6 +98,8 @@ type Launch struct {
 	Main, Deny     []bpf.RawInstruction
 	KeepPrivileges bool   // leave NO_NEW_PRIVS out
 	Ignored        uint64 // signals to ignore, bit n-1 for signal n
+	Blocked        uint64 // signals to block, likewise, if Mask is set; else as the guardian was started
+	Mask           bool
 }
 
 // Block lays l out as guardian.c's struct launch, with the pointers that hold
@@ -157,12 +159,14 @@ func (l *Launch) Block() ([]byte, error) {
 		return nil, err
 	}
 	main, deny := prog(l.Main), prog(l.Deny)
-	var keep uint64
-	if l.KeepPrivileges {
-		keep = 1
+	flag := func(b bool) uint64 {
+		if b {
+			return 1
+		}
+		return 0
 	}
 	for i, v := range []uint64{launchMagic, uint64(len(b)), path, argv, envp,
-		main, uint64(len(l.Main)), deny, uint64(len(l.Deny)), keep, l.Ignored} {
+		main, uint64(len(l.Main)), deny, uint64(len(l.Deny)), flag(l.KeepPrivileges), l.Ignored, l.Blocked, flag(l.Mask)} {
 		binary.LittleEndian.PutUint64(b[8*i:], v)
 	}
 	return b, nil

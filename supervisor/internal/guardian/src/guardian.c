@@ -48,6 +48,8 @@ struct launch {
 	u64 deny_len;
 	u64 keep_privileges; // leave NO_NEW_PRIVS out
 	u64 ignored;         // signals to ignore, bit n-1 for signal n
+	u64 blocked;         // signals to block, likewise,
+	u64 mask;            // if this is not 0; else as the guardian was started
 };
 
 enum { MSG_STARTED = 1, MSG_FAILED, MSG_EXEC_FAILED, MSG_EXIT, MSG_STOP, MSG_CONTINUE, MSG_SIGNAL, MSG_EMPTY };
@@ -129,7 +131,7 @@ static void child(void)
 	for (int s = 1; s <= 64; s++)
 		if (launch->ignored >> (s - 1) & 1)
 			SYS(SYS_rt_sigaction, s, &ign, 0, 8);
-	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &saved_mask, 0, 8);
+	SYS(SYS_rt_sigprocmask, SIG_SETMASK, launch->mask ? &launch->blocked : &saved_mask, 0, 8);
 	long r = 0;
 	if (!launch->keep_privileges)
 		r = SYS(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -1,0 +1,113 @@
+package supervisor
+
+import (
+	"encoding/binary"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A signalState is what a process inherits of signals (execve(2)): those that it
+// ignores, and those that are blocked, bit n-1 for signal n.
+type signalState struct {
+	ignored, blocked uint64
+	known            bool
+}
+
+// inheritedSignals is this process's state as it was started. The program must
+// have the same: systemd, for one, ignores SIGPIPE for services. The Go runtime
+// puts handlers and a mask of its own in place before any of our code runs, and a
+// fork resets the handlers to the default. What was there before it keeps in
+// runtime.fwdSig and runtime.initSigmask, which nothing exports, so they are
+// looked up in the symbol table of our own executable.
+//
+// A stripped executable has none: then SIGHUP and SIGINT stay ignored, which the
+// runtime leaves so, and the mask is the one that the runtime made.
+var inheritedSignals = sync.OnceValue(func() (s signalState) {
+	const signals = 65 // runtime._NSIG
+	const sigIgn = 1
+	handlers, mask := symbol{name: "runtime.fwdSig", size: signals * 8}, symbol{name: "runtime.initSigmask", size: 8}
+	findSymbols(&handlers, &mask)
+	if handlers.address == 0 || mask.address == 0 {
+		return s
+	}
+	table := (*[signals]uint64)(*(*unsafe.Pointer)(unsafe.Pointer(&handlers.address)))
+	for n := 1; n < signals; n++ {
+		if table[n] == sigIgn {
+			s.ignored |= 1 << (n - 1)
+		}
+	}
+	s.blocked = *(*uint64)(*(*unsafe.Pointer)(unsafe.Pointer(&mask.address)))
+	s.known = true
+	return s
+})
+
+// A symbol is a datum of this executable; its address is 0 until it is found.
+type symbol struct {
+	name    string
+	size    uint64
+	address uintptr
+}
+
+// findSymbols looks data symbols of the given sizes up in this executable. None is
+// found if it has no symbol table or is position-independent. Only what is needed
+// is read: debug/elf would copy the whole table.
+func findSymbols(wanted ...*symbol) {
+	// Package os would set its poller up first.
+	fd, err := unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	var info unix.Stat_t
+	if err := unix.Fstat(fd, &info); err != nil || info.Size < 64 {
+		return
+	}
+	b, err := unix.Mmap(fd, 0, int(info.Size), unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		return
+	}
+	defer unix.Munmap(b)
+	le := binary.LittleEndian
+	const executable = 2 // ET_EXEC: symbols are addresses
+	if le.Uint16(b[16:]) != executable {
+		return
+	}
+	section := func(i uint64) []byte {
+		at := le.Uint64(b[40:]) + i*uint64(le.Uint16(b[58:]))
+		if at+64 > uint64(len(b)) {
+			return nil
+		}
+		return b[at : at+64]
+	}
+	content := func(s []byte) []byte {
+		if s == nil {
+			return nil
+		}
+		at, n := le.Uint64(s[24:]), le.Uint64(s[32:])
+		if at > uint64(len(b)) || n > uint64(len(b))-at {
+			return nil
+		}
+		return b[at : at+n]
+	}
+	for i := range uint64(le.Uint16(b[60:])) {
+		s := section(i)
+		if s == nil || le.Uint32(s[4:]) != 2 { // SHT_SYMTAB
+			continue
+		}
+		names := content(section(uint64(le.Uint32(s[40:]))))
+		for syms := content(s); len(syms) >= 24; syms = syms[24:] {
+			size := le.Uint64(syms[16:])
+			for _, w := range wanted {
+				if size != w.size || w.address != 0 {
+					continue
+				}
+				at := uint64(le.Uint32(syms))
+				if end := at + uint64(len(w.name)); end < uint64(len(names)) && string(names[at:end]) == w.name && names[end] == 0 {
+					w.address = uintptr(le.Uint64(syms[8:]))
+				}
+			}
+		}
+	}
+}
