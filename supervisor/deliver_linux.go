@@ -68,7 +68,7 @@ func (h *handoff) deliver(t *tracee, saved *unix.PtraceRegs, insn uint64) (regio
 			}
 			e, _ = err.(unix.Errno)
 		}
-		return 0, 0, &errUnreflected{"no descriptor could be given to it", e}
+		return 0, 0, &errUnreflected{reason: "no descriptor could be given to it", err: e}
 	}
 }
 

@@ -64,16 +64,18 @@ func (c *Cmd) Detach(name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	for _, fd := range []int{file, r.listener, c.keeper.conn, r.region.fd} {
-		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("hand the run over: %w", err)
+	handed, err := c.handed(file)
+	defer func() {
+		for _, f := range handed {
+			f.Close()
 		}
-		f := os.NewFile(uintptr(dup), "")
-		defer f.Close()
-		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+	}()
+	if handed == nil || err != nil {
+		theirs.Close()
+		return err // nobody is left to be served where err is nil
 	}
-	cmd.ExtraFiles = append(cmd.ExtraFiles, theirs)
+	cmd.ExtraFiles = append(handed, theirs)
+	conn := handed[legacyConn-legacyState]
 	err = cmd.Start()
 	theirs.Close()
 	if err != nil {
@@ -91,14 +93,32 @@ func (c *Cmd) Detach(name string, args ...string) error {
 		return fmt.Errorf("watch the successor: %w", err)
 	}
 	defer unix.Close(pidfd)
-	if err := unix.Sendmsg(c.keeper.conn, guardian.CommandAdopt, unix.UnixRights(pidfd), nil, unix.MSG_NOSIGNAL); err != nil &&
-		err != unix.EPIPE { // the last process has just ended
+	if err := unix.Sendmsg(int(conn.Fd()), guardian.CommandAdopt, unix.UnixRights(pidfd), nil, unix.MSG_NOSIGNAL); err != nil &&
+		err != unix.EPIPE && err != unix.ECONNRESET { // the last process has just ended
 		return fmt.Errorf("speak to the guardian: %w", err)
 	}
 	if _, err := ours.Write([]byte{1}); err != nil {
 		return fmt.Errorf("speak to the successor: %w", err)
 	}
 	return nil
+}
+
+// handed duplicates what a successor gets, in the order of the legacy* constants;
+// nil if the last process has ended and all of it is closed.
+func (c *Cmd) handed(state int) (files []*os.File, err error) {
+	c.keeper.mu.Lock()
+	defer c.keeper.mu.Unlock()
+	if c.keeper.closed {
+		return nil, nil
+	}
+	for _, fd := range []int{state, c.run.listener, c.keeper.conn, c.run.region.fd} {
+		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return files, fmt.Errorf("hand the run over: %w", err)
+		}
+		files = append(files, os.NewFile(uintptr(dup), ""))
+	}
+	return files, nil
 }
 
 // Succeed serves the processes that Detach handed over, and returns when none is

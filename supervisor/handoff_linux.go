@@ -35,6 +35,9 @@ type handoff struct {
 type errUnreflected struct {
 	reason string
 	err    error
+	// served means that all is reflected as the policy says, though not in the
+	// program: nobody needs to be warned.
+	served bool
 }
 
 func (e *errUnreflected) Error() string {
@@ -128,11 +131,11 @@ func (h *handoff) equip(t *tracee) error {
 		return &errUnreflected{reason: "32-bit program"}
 	}
 	if !h.alone && h.r.filtered(t.pid) {
-		return &errUnreflected{reason: "the program has a seccomp filter of its own, which the handoff's calls might offend"}
+		return &errUnreflected{reason: "the program has a seccomp filter of its own, which the handoff's calls might offend: served by notification", served: true}
 	}
 	aux, err := readAuxv(t.pid)
 	if err != nil {
-		return &errUnreflected{"its memory can't be reached", err}
+		return &errUnreflected{reason: "its memory can't be reached", err: err}
 	}
 	if aux.vdso == 0 {
 		return &errUnreflected{reason: "the image has no vDSO"}
@@ -210,7 +213,7 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 		if unix.Errno(-base) == unix.EEXIST {
 			return &errUnreflected{reason: "the shim's address is taken"}
 		}
-		return &errUnreflected{"the shim could not be mapped", unix.Errno(-base)}
+		return &errUnreflected{reason: "the shim could not be mapped", err: unix.Errno(-base)}
 	}
 	regs := *saved
 	enterRoutine(&regs, r.base+vdsoshim.HandoffOff, routineArgs{
@@ -227,7 +230,7 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 		return t.lost(err)
 	}
 	if status, step := routineResult(&regs); status != 0 {
-		return &errUnreflected{fmt.Sprintf("the shim's data could not be mapped (step %d)", step), unix.Errno(-status)}
+		return &errUnreflected{reason: fmt.Sprintf("the shim's data could not be mapped (step %d)", step), err: unix.Errno(-status)}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,9 @@ import (
 type keeper struct {
 	pid  int
 	conn int // SOCK_SEQPACKET, one guardian.Message a packet
+
+	mu     sync.Mutex
+	closed bool // conn is; mu is held by whoever uses it beside its reader
 }
 
 // launch starts the guardian, which waits for the launch block. files are the
@@ -158,12 +162,24 @@ func (k *keeper) receive() (guardian.Message, int, error) {
 
 // killTree makes the guardian kill all that is left, and itself.
 func (k *keeper) killTree() {
-	unix.Send(k.conn, guardian.CommandKill, unix.MSG_NOSIGNAL)
+	k.send(guardian.CommandKill)
+}
+
+// send gives the guardian a command, unless it has ended.
+func (k *keeper) send(command []byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.closed {
+		unix.Send(k.conn, command, unix.MSG_NOSIGNAL)
+	}
 }
 
 // collect waits for the guardian's end: it has nothing to do any more.
 func (k *keeper) collect() {
+	k.mu.Lock()
+	k.closed = true
 	unix.Close(k.conn)
+	k.mu.Unlock()
 	for {
 		_, err := unix.Wait4(k.pid, nil, 0, nil)
 		if err != unix.EINTR {

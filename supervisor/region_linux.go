@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -21,7 +22,8 @@ type region struct {
 	fd       int    // memfd: image, control page, the user's own vDSO image
 	control  []byte // the control page, writable
 	counters int    // memfd, -1 without --stats
-	rows     []byte // the counters, CPU by CPU
+	mu       sync.Mutex
+	rows     []byte // the counters, CPU by CPU; mu is held where they may be unmapped
 	names    []string
 }
 
@@ -133,6 +135,8 @@ func beyondFileSize(write func() error) error {
 // counts sums the programs' counters over the CPUs, by symbol.
 func (r *region) counts() map[string]uint64 {
 	sums := make(map[string]uint64, len(r.names))
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.rows == nil {
 		return sums
 	}
@@ -146,6 +150,8 @@ func (r *region) counts() map[string]uint64 {
 }
 
 func (r *region) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.control != nil {
 		unix.Munmap(r.control)
 	}
@@ -157,7 +163,7 @@ func (r *region) close() {
 			unix.Close(fd)
 		}
 	}
-	*r = region{fd: -1, counters: -1}
+	r.fd, r.counters, r.control, r.rows = -1, -1, nil, nil
 }
 
 // mmapMinAddr is the lowest address that programs may map, in bytes.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/supervisor/internal/guardian"
 )
 
 // A relay hands the signals that the supervisor gets on to the program.
@@ -127,7 +129,7 @@ func (r *relay) sighted(sig unix.Signal) {
 
 // stopped stops this process as the program was stopped, so that the shell sees
 // a stopped job. It returns when this process was continued.
-func (r *relay) stopped(sig unix.Signal) {
+func (r *relay) stopped(k *keeper, sig unix.Signal) {
 	r.mu.Lock()
 	active := r.active
 	r.mu.Unlock()
@@ -144,6 +146,8 @@ func (r *relay) stopped(sig unix.Signal) {
 			break
 		}
 	}
+	k.send(guardian.CommandWake)
+	defer k.send(guardian.CommandAwake)
 	switch sig {
 	case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
 		stopBy(sig)

@@ -270,6 +270,11 @@ func (r *run) unseizable(n *notification, err error) {
 // is served all the same.
 func (r *run) missImage(t *tracee, err error) {
 	reason := err.Error()
+	var unreflected *errUnreflected
+	if errors.As(err, &unreflected) && unreflected.served {
+		r.count(reason, t.String()+exeName(t.pid))
+		return
+	}
 	if r.plan.Strict {
 		unix.Kill(t.pid, unix.SIGKILL)
 		reason += ": killed"
@@ -277,9 +282,20 @@ func (r *run) missImage(t *tracee, err error) {
 	r.miss(reason, t.String()+exeName(t.pid))
 }
 
-// miss counts something that could not be served. Each reason is told once.
+// miss counts something that could not be served, and warns of each reason once.
 func (r *run) miss(reason, example string) {
+	if r.count(reason, example) && r.warn != nil {
+		if example != "" {
+			reason += " (" + example + ")"
+		}
+		r.warn(reason)
+	}
+}
+
+// count counts a reason, and reports whether it is new.
+func (r *run) count(reason, example string) bool {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	m := r.missed[reason]
 	if m == nil {
 		m = &Missed{Reason: reason, Example: example}
@@ -287,14 +303,7 @@ func (r *run) miss(reason, example string) {
 		r.missOrder = append(r.missOrder, reason)
 	}
 	m.Count++
-	first := m.Count == 1
-	r.mu.Unlock()
-	if first && r.warn != nil {
-		if example != "" {
-			reason += " (" + example + ")"
-		}
-		r.warn(reason)
-	}
+	return m.Count == 1
 }
 
 // stop ends the receivers and releases what the run holds. On kernels before 6.6 those that wait in RECV don't

@@ -20,7 +20,11 @@ func (c *Cmd) Counters() Counters {
 	if final := c.run.final.Load(); final != nil {
 		return *final
 	}
-	return c.run.counters()
+	now := c.run.counters()
+	if final := c.run.final.Load(); final != nil {
+		return *final // the region went while it was read
+	}
+	return now
 }
 
 func (r *run) counters() Counters {

@@ -209,7 +209,7 @@ func (c *Cmd) watch() {
 				end(&State{}, &ExecError{c.Path, unix.Errno(m.Status)})
 			}
 		case guardian.Stop:
-			c.relay.stopped(unix.WaitStatus(m.Status).StopSignal())
+			c.relay.stopped(c.keeper, unix.WaitStatus(m.Status).StopSignal())
 		case guardian.Signal:
 			c.relay.sighted(unix.Signal(m.Status))
 		}
@@ -218,7 +218,7 @@ func (c *Cmd) watch() {
 		}
 	}
 	c.keeper.collect()
-	c.run.final.Store(ptr(c.Counters()))
+	c.run.final.Store(ptr(c.run.counters()))
 	c.run.stop()
 }
 

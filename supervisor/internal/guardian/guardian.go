@@ -82,6 +82,13 @@ var CommandRun = []byte{2, 0, 0, 0}
 // comes with it.
 var CommandAdopt = []byte{3, 0, 0, 0}
 
+// CommandWake makes the guardian continue its parent, by SIGCONT, once the program
+// runs again, until CommandAwake ends that.
+var (
+	CommandWake  = []byte{4, 0, 0, 0}
+	CommandAwake = []byte{5, 0, 0, 0}
+)
+
 // CommandKill makes the guardian kill the whole tree and exit.
 var CommandKill = []byte{1, 0, 0, 0}
 

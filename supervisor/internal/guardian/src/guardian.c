@@ -53,7 +53,7 @@ struct launch {
 };
 
 enum { MSG_STARTED = 1, MSG_FAILED, MSG_EXEC_FAILED, MSG_EXIT, MSG_STOP, MSG_CONTINUE, MSG_SIGNAL, MSG_EMPTY };
-enum { CMD_KILL = 1, CMD_RUN, CMD_ADOPT };
+enum { CMD_KILL = 1, CMD_RUN, CMD_ADOPT, CMD_WAKE, CMD_AWAKE };
 enum { STEP_PRIVS = 1, STEP_FILTER, STEP_DENY, STEP_FORK, STEP_LAUNCH };
 
 struct msg {
@@ -96,6 +96,7 @@ static struct launch *const launch = (struct launch *)LAUNCH_ADDR;
 static u64 saved_mask;
 static struct ksigaction saved_chld;
 static int control, supervisor;
+static int stopped; // the program is
 
 __attribute__((used)) void *memcpy(void *d, const void *s, u64 n)
 {
@@ -298,6 +299,7 @@ static int reap(s32 program)
 			m.status = err;
 			m.detail = shared.step;
 		}
+		stopped = m.type == MSG_STOP;
 		if (m.type == MSG_EXIT)
 			end = m;
 		else
@@ -412,12 +414,20 @@ __attribute__((used)) void guardian(u64 *sp)
 	await_listener(pid);
 	let_go(signals);
 
+	int wake = 0;
 	for (;;) {
 		struct {
 			s32 fd;
 			short events, revents;
 		} p[3] = { { signals, 1, 0 }, { control, 1, 0 }, { supervisor, 1, 0 } };
-		if (SYS(SYS_poll, p, 3, -1) < 0)
+		// A supervisor that stopped with the program must go on with it, whoever
+		// continues the program: until it says that it is awake, since it may be
+		// about to stop.
+		if (wake && !stopped) {
+			report(MSG_SIGNAL, 0, SIGCONT, 0);
+			SYS(SYS_kill, parent, SIGCONT);
+		}
+		if (SYS(SYS_poll, p, 3, wake ? 10 : -1) < 0)
 			continue;
 		struct signalfd_siginfo si;
 		while (SYS(SYS_read, signals, &si, sizeof si) == sizeof si)
@@ -435,6 +445,10 @@ __attribute__((used)) void guardian(u64 *sp)
 				// Another supervisor serves from here on.
 				SYS(SYS_close, supervisor);
 				supervisor = fd;
+				continue;
+			}
+			if (n > 0 && (command == CMD_WAKE || command == CMD_AWAKE)) {
+				wake = command == CMD_WAKE;
 				continue;
 			}
 			if (n != -EINTR && n != -11)
