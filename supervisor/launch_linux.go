@@ -165,6 +165,18 @@ func (k *keeper) killTree() {
 	k.send(guardian.CommandKill)
 }
 
+// superseded reports whether the guardian already told more of the program's state
+// than what was received last.
+func (k *keeper) superseded() bool {
+	buf := make([]byte, guardian.MessageSize)
+	n, _, err := unix.Recvfrom(k.conn, buf, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	if err != nil {
+		return false
+	}
+	m, err := guardian.Decode(buf[:n])
+	return err != nil || m.Type != guardian.Signal
+}
+
 // send gives the guardian a command, unless it has ended.
 func (k *keeper) send(command []byte) {
 	k.mu.Lock()

@@ -24,7 +24,11 @@ type relay struct {
 	ready    chan struct{} // closed once the program's first process is there
 	launched chan struct{} // closed when the guardian was told to start the program
 	caught   chan struct{} // closed when the common signals are caught
-	deciding int           // signals that forward has not made up its mind about
+	// asleep is set while we are stopped with the program, and woke is when we
+	// last were: what woke us is the guardian's to judge, and no signal to relay.
+	asleep   bool
+	woke     time.Time
+	deciding int // signals that forward has not made up its mind about
 }
 
 // groupWindow is how far apart two processes of a group may learn of one signal:
@@ -79,7 +83,7 @@ func relayed() []os.Signal {
 }
 
 func (c *Cmd) forward(sig unix.Signal) {
-	if c.relay.wholeGroup(sig) {
+	if c.relay.wholeGroup(sig) || sig == unix.SIGCONT && c.relay.justWoken() {
 		return
 	}
 	<-c.relay.ready
@@ -112,6 +116,13 @@ func (r *relay) wholeGroup(sig unix.Signal) bool {
 	}
 }
 
+// justWoken reports whether a SIGCONT is the one that continued us.
+func (r *relay) justWoken() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.asleep || time.Since(r.woke) < 4*groupWindow
+}
+
 func (r *relay) decide(n int) {
 	r.mu.Lock()
 	r.deciding += n
@@ -133,7 +144,7 @@ func (r *relay) stopped(k *keeper, sig unix.Signal) {
 	r.mu.Lock()
 	active := r.active
 	r.mu.Unlock()
-	if !active {
+	if !active || k.superseded() {
 		return
 	}
 	// Time goes on while we are stopped. Who compares times must be done with it,
@@ -146,17 +157,16 @@ func (r *relay) stopped(k *keeper, sig unix.Signal) {
 			break
 		}
 	}
+	r.mu.Lock()
+	r.asleep = true
+	r.mu.Unlock()
 	k.send(guardian.CommandWake)
-	defer k.send(guardian.CommandAwake)
-	switch sig {
-	case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
-		stopBy(sig)
-	default:
-		unix.Kill(unix.Getpid(), unix.SIGSTOP)
-	}
+	stopBy(sig)
+	k.send(guardian.CommandAwake)
 	r.mu.Lock()
 	for s := range r.sight { // for those that the runtime has not handed over yet
 		r.sight[s] = time.Now()
 	}
+	r.asleep, r.woke = false, time.Now()
 	r.mu.Unlock()
 }

@@ -37,7 +37,7 @@ const (
 	Stop
 	Continue
 	Signal // a signal reached the process group: Status is its number, Detail its si_code, PID its sender
-	Empty  // no process is left, and the guardian ends
+	Empty  // no process is left; the guardian ends when the connection does
 )
 
 // A Step is what the guardian was doing when it failed.

@@ -414,7 +414,7 @@ __attribute__((used)) void guardian(u64 *sp)
 	await_listener(pid);
 	let_go(signals);
 
-	int wake = 0;
+	int wake = 0, woken = 0, empty = 0;
 	for (;;) {
 		struct {
 			s32 fd;
@@ -424,19 +424,22 @@ __attribute__((used)) void guardian(u64 *sp)
 		// continues the program: until it says that it is awake, since it may be
 		// about to stop.
 		if (wake && !stopped) {
-			report(MSG_SIGNAL, 0, SIGCONT, 0);
+			woken = 1;
 			SYS(SYS_kill, parent, SIGCONT);
 		}
 		if (SYS(SYS_poll, p, 3, wake ? 10 : -1) < 0)
 			continue;
 		struct signalfd_siginfo si;
-		while (SYS(SYS_read, signals, &si, sizeof si) == sizeof si)
+		while (SYS(SYS_read, signals, &si, sizeof si) == sizeof si) {
+			if (si.ssi_signo == SIGCONT)
+				woken = 1;
 			if (si.ssi_signo != SIGCHLD)
 				report(MSG_SIGNAL, si.ssi_pid, si.ssi_signo, si.ssi_code);
+		}
 		// SIGCHLD is not queued twice: look every time.
-		if (!reap(pid)) {
+		if (!empty && !reap(pid)) {
+			empty = 1;
 			report(MSG_EMPTY, 0, 0, 0);
-			SYS(SYS_exit_group, 0);
 		}
 		if (p[1].revents) {
 			int fd;
@@ -445,10 +448,17 @@ __attribute__((used)) void guardian(u64 *sp)
 				// Another supervisor serves from here on.
 				SYS(SYS_close, supervisor);
 				supervisor = fd;
+				if (empty) // it may have been told to the other
+					report(MSG_EMPTY, 0, 0, 0);
 				continue;
 			}
 			if (n > 0 && (command == CMD_WAKE || command == CMD_AWAKE)) {
+				// Woken neither by us nor with its group, it was meant to
+				// pass the SIGCONT on.
+				if (wake && command == CMD_AWAKE && !woken && stopped)
+					SYS(SYS_kill, pid, SIGCONT);
 				wake = command == CMD_WAKE;
+				woken = 0;
 				continue;
 			}
 			if (n != -EINTR && n != -11)
