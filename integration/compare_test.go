@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -300,5 +299,3 @@ func difference(a, b string) string {
 	return strings.Join(out, "\n")
 }
 
-// sortedKeys is for messages that must not depend on map order.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

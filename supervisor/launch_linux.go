@@ -26,31 +26,34 @@ type keeper struct {
 // program's descriptors from 0 on; inherit gives it, beside them, all others that
 // are not close-on-exec.
 func launch(dir string, files []uintptr, inherit bool) (_ *keeper, err error) {
-	elf, err := guardianFile(len(files) + 1)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(elf)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("create a socket pair: %w", err)
 	}
-	defer unix.Close(pair[1])
+	defer func() {
+		unix.Close(pair[1])
+		if err != nil {
+			unix.Close(pair[0])
+		}
+	}()
 	attr := syscall.ProcAttr{Dir: dir, Env: []string{}, Files: files}
 	control := len(files)
 	if inherit {
 		// Whatever stands between would be closed if the socket were listed.
 		if control, err = unix.FcntlInt(uintptr(pair[1]), unix.F_DUPFD, len(files)); err != nil {
-			unix.Close(pair[0])
 			return nil, fmt.Errorf("number the guardian's socket: %w", err)
 		}
 		defer unix.Close(control)
 	} else {
 		attr.Files = append(append([]uintptr{}, files...), uintptr(pair[1]))
 	}
+	elf, err := guardianFile(forkUses(attr.Files))
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(elf)
 	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(elf), []string{"reflect-guard", strconv.Itoa(control)}, &attr)
 	if err != nil {
-		unix.Close(pair[0])
 		if dir != "" {
 			if _, e := os.Stat(dir); e != nil {
 				return nil, &os.PathError{Op: "chdir", Path: dir, Err: err}
