@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -298,4 +297,3 @@ func difference(a, b string) string {
 	}
 	return strings.Join(out, "\n")
 }
-
