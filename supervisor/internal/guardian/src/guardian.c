@@ -202,19 +202,45 @@ static long receive(u32 *command, int *fd, int flags)
 	return n;
 }
 
-static void send(struct msg *m, int fd)
+static long send_flags(struct msg *m, int fd, int flags)
 {
 	struct iovec_ iov = { m, sizeof *m };
 	struct rights ctl = { 20, 1 /* SOL_SOCKET */, 1 /* SCM_RIGHTS */, fd, 0 };
 	struct msghdr_ hdr = { 0, 0, 0, &iov, 1, fd >= 0 ? &ctl : 0, fd >= 0 ? sizeof ctl : 0, 0, 0 };
-	while (SYS(SYS_sendmsg, control, &hdr, 0x4000 /* MSG_NOSIGNAL */) == -EINTR)
+	long r;
+	while ((r = SYS(SYS_sendmsg, control, &hdr, flags | 0x4000 /* MSG_NOSIGNAL */)) == -EINTR)
 		;
+	return r;
+}
+
+static void send(struct msg *m, int fd)
+{
+	send_flags(m, fd, 0);
+}
+
+// A supervisor that is stopped reads nothing, and only we wake it: so nothing that
+// is sent meanwhile may wait for room. What there is no room for it can do without:
+// it looks at the program itself once it is awake.
+static void tell(struct msg *m)
+{
+	send_flags(m, -1, 0x40 /* MSG_DONTWAIT */);
+}
+
+static void tell_end(struct msg *m)
+{
+	while (send_flags(m, -1, 0x40 /* MSG_DONTWAIT */) == -11 /* EAGAIN */) {
+		SYS(SYS_pidfd_send_signal, supervisor, SIGCONT, 0, 0);
+		SYS(SYS_poll, 0, 0, 10);
+	}
 }
 
 static void report(u32 type, s32 pid, s32 status, u32 detail)
 {
 	struct msg m = { type, pid, status, detail, { 0 } };
-	send(&m, -1);
+	if (type == MSG_SIGNAL)
+		tell(&m);
+	else
+		tell_end(&m);
 }
 
 static s32 number(const char *s)
@@ -303,11 +329,11 @@ static int reap(s32 program)
 		if (m.type == MSG_EXIT)
 			end = m;
 		else
-			send(&m, -1);
+			tell(&m);
 	}
 	if (end.type) {
 		end.detail = pid != -ECHILD;
-		send(&end, -1);
+		tell_end(&end);
 	}
 	return pid != -ECHILD;
 }
