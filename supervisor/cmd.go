@@ -54,16 +54,17 @@ type Cmd struct {
 	// State is set by Wait.
 	State *State
 
-	lookErr error
-	run     *run
-	keeper  *keeper
-	exited  chan struct{} // the program's first process has ended
-	empty   chan struct{} // no process is left, everything is released
-	copies  plumbing
-	failure error // why the tree ended without an exit status
-	relay   relay
-	pid     int
-	left    bool // processes were left when the first ended
+	lookErr   error
+	run       *run
+	keeper    *keeper
+	exited    chan struct{} // the program's first process has ended
+	collected chan struct{} // no process is left, the guardian neither
+	empty     chan struct{} // and everything is released
+	copies    plumbing
+	failure   error // why the tree ended without an exit status
+	relay     relay
+	pid       int
+	left      bool // processes were left when the first ended
 }
 
 // A State is how a program ended.
@@ -150,6 +151,9 @@ func (c *Cmd) Wait() error {
 		return errors.New("supervisor: not started")
 	}
 	<-c.exited
+	if !c.left {
+		<-c.collected // no zombie is left either, in containers where nobody reaps
+	}
 	err := c.copies.wait()
 	if c.failure != nil {
 		return c.failure

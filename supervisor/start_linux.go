@@ -140,7 +140,7 @@ func (c *Cmd) begin(r *run) error {
 	r.first.Store(m.PID)
 	setSyncWakeUp(r.listener) // Linux >= 6.6; slower without, not wrong
 	c.run, c.pid = r, int(m.PID)
-	c.exited, c.empty = make(chan struct{}), make(chan struct{})
+	c.exited, c.collected, c.empty = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	if c.relay.caught != nil {
 		<-c.relay.caught // none is lost once the program runs
 	}
@@ -218,6 +218,7 @@ func (c *Cmd) watch() {
 		}
 	}
 	c.keeper.collect()
+	close(c.collected)
 	c.run.final.Store(ptr(c.run.counters()))
 	c.run.stop()
 }
