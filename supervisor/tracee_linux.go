@@ -55,45 +55,33 @@ func threadGroup(tid int) int {
 // when its exec succeeds (de_thread), so both are looked at.
 func (t *tracee) wait() error {
 	for pause := 20 * time.Microsecond; ; pause = min(2*pause, time.Millisecond) {
-		options, ids := unix.WALL, [...]int{t.tid, t.pid}
+		options, ids, gone := unix.WALL, []int{t.pid}, 0
 		if t.tid != t.pid {
 			options |= unix.WNOHANG
+			ids = []int{t.tid, t.pid} // in this order: the id changes from the one to the other
 		}
 		for _, id := range ids {
 			got, err := unix.Wait4(id, &t.stop, options, nil)
-			if err == unix.EINTR {
-				break
-			}
-			if got == id {
-				if t.stop.Exited() || t.stop.Signaled() {
-					t.dead = true
-					return errGone
-				}
-				if id == t.pid {
-					t.tid = t.pid
-				}
+			switch {
+			case err == unix.ECHILD:
+				gone++
+			case got != id: // EINTR, or nothing yet
+			case t.stop.Exited() || t.stop.Signaled():
+				t.dead = true
+				return errGone
+			default:
+				t.tid = id
 				return nil
 			}
-			if err == unix.ECHILD && t.tid == t.pid {
-				t.dead = true
-				return errGone
-			}
+		}
+		if gone == len(ids) {
+			t.dead = true
+			return errGone
 		}
 		if options&unix.WNOHANG != 0 {
-			if t.vanished() {
-				t.dead = true
-				return errGone
-			}
 			time.Sleep(pause)
 		}
 	}
-}
-
-// vanished reports whether neither id is ours to wait for.
-func (t *tracee) vanished() bool {
-	_, a := unix.Wait4(t.tid, nil, unix.WALL|unix.WNOHANG, nil)
-	_, b := unix.Wait4(t.pid, nil, unix.WALL|unix.WNOHANG, nil)
-	return a == unix.ECHILD && b == unix.ECHILD
 }
 
 // event is the PTRACE_EVENT_* of the last stop, 0 if it was none.
