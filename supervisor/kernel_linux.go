@@ -58,24 +58,43 @@ func recvNotif(listener int, n *notification) unix.Errno {
 	return e
 }
 
-// sendNotif answers. It never blocks, so the runtime need not be told.
+// ioctlShort makes a request that doesn't block, so the runtime need not be told.
+// It is made again after a signal: each of them takes a lock of the filter's,
+// interruptibly (seccomp_notify_send and others, mutex_lock_interruptible), and
+// the runtime signals its threads as it likes. An answer that was not sent would
+// leave the caller waiting for good.
+func ioctlShort(listener int, request uintptr, arg unsafe.Pointer) (int, unix.Errno) {
+	for {
+		r, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(listener), request, uintptr(arg))
+		if e != unix.EINTR {
+			return int(r), e
+		}
+	}
+}
+
+// sendNotif answers. ENOENT: the caller was killed meanwhile.
 func sendNotif(listener int, r *response) unix.Errno {
-	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(listener), ioctlSend, uintptr(unsafe.Pointer(r)))
+	_, e := ioctlShort(listener, ioctlSend, unsafe.Pointer(r))
 	return e
 }
 
 // notifValid reports whether the call still waits. Only then does its thread id
 // mean the thread that made it.
 func notifValid(listener int, id uint64) bool {
-	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(listener), ioctlIDValid, uintptr(unsafe.Pointer(&id)))
+	_, e := ioctlShort(listener, ioctlIDValid, unsafe.Pointer(&id))
 	return e == 0
 }
 
 // addFD puts a descriptor of ours into the calling process and returns its
-// number there.
+// number there. The caller does that itself, when it next runs; a signal before
+// that withdraws the request.
 func addFD(listener int, a *addfd) (int, unix.Errno) {
-	fd, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), ioctlAddFD, uintptr(unsafe.Pointer(a)))
-	return int(fd), e
+	for {
+		fd, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), ioctlAddFD, uintptr(unsafe.Pointer(a)))
+		if e != unix.EINTR {
+			return int(fd), e
+		}
+	}
 }
 
 func setSyncWakeUp(listener int) error {
