@@ -22,7 +22,6 @@ type relay struct {
 	sight    map[unix.Signal]time.Time // when the guardian last had it
 	active   bool
 	ready    chan struct{} // closed once the program's first process is there
-	launched chan struct{} // closed when the guardian was told to start the program
 	caught   chan struct{} // closed when the common signals are caught
 	// asleep is set while we are stopped with the program, and woke is when we
 	// last were: what woke us is the guardian's to judge, and no signal to relay.
@@ -45,15 +44,15 @@ func (c *Cmd) Relay() {
 	incoming := make(chan os.Signal, 64)
 	c.relay.sight, c.relay.incoming = map[unix.Signal]time.Time{}, incoming
 	c.relay.ready = make(chan struct{})
-	c.relay.launched, c.relay.caught = make(chan struct{}), make(chan struct{})
+	c.relay.caught = make(chan struct{})
 	c.relay.mu.Unlock()
 	go func() {
-		// Each signal costs the runtime two switches between threads: the time
-		// for it is while the guardian starts the program.
-		<-c.relay.launched
+		// Each signal costs the runtime two switches between threads. The common
+		// ones are caught while the guardian starts; the rest, the real-time
+		// signals for the most part, when the program has run for a moment.
 		signal.Notify(incoming, common...)
 		close(c.relay.caught)
-		signal.Notify(incoming, relayed()...)
+		time.AfterFunc(relayRest, func() { signal.Notify(incoming, relayed()...) })
 		for s := range incoming {
 			if sig, ok := s.(unix.Signal); ok {
 				go c.forward(sig)
@@ -66,6 +65,9 @@ func (c *Cmd) Relay() {
 // matters. The others follow.
 var common = []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP, unix.SIGCONT,
 	unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGALRM}
+
+// relayRest is when the signals that are not common are relayed, too.
+const relayRest = 3 * time.Millisecond
 
 // relayed are all signals that can be caught and mean something to a program.
 func relayed() []os.Signal {

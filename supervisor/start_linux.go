@@ -72,9 +72,6 @@ func (c *Cmd) prepare(r *run) error {
 	launching := <-blocks
 	if err = cmp.Or(err, launching.err); err == nil {
 		err = k.run(launching.block)
-		if c.relay.launched != nil {
-			close(c.relay.launched)
-		}
 	}
 	if err = cmp.Or(err, <-regions); err != nil {
 		return err

@@ -283,8 +283,19 @@ static void kill_tree(void)
 {
 	static char ents[32768];
 	s32 self = SYS(SYS_getpid);
-	long proc = SYS(SYS_openat, -100, "/proc", 0200000 /* O_DIRECTORY */);
+	struct {
+		long s, ns;
+	} ms = { 0, 1000000 };
+	long r, proc = -1;
 	for (;;) {
+		while ((r = SYS(SYS_wait4, -1, 0, WNOHANG | __WALL, 0)) > 0)
+			;
+		if (r == -ECHILD)
+			return;
+		if (proc < 0)
+			proc = SYS(SYS_openat, -100, "/proc", 0200000 /* O_DIRECTORY */);
+		else
+			SYS(SYS_nanosleep, &ms, 0);
 		long n;
 		SYS(SYS_lseek, proc, 0, 0);
 		while ((n = SYS(SYS_getdents64, proc, ents, sizeof ents)) > 0)
@@ -293,15 +304,6 @@ static void kill_tree(void)
 				if (*name >= '1' && *name <= '9' && ppid(proc, name) == self)
 					SYS(SYS_kill, number(name), SIGKILL);
 			}
-		long r;
-		while ((r = SYS(SYS_wait4, -1, 0, WNOHANG | __WALL, 0)) > 0)
-			;
-		if (r == -ECHILD)
-			return;
-		struct {
-			long s, ns;
-		} ms = { 0, 1000000 };
-		SYS(SYS_nanosleep, &ms, 0);
 	}
 }
 
