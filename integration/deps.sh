@@ -33,7 +33,7 @@ sudo                                sudo
 setcap                              libcap2-bin
 script                              bsdutils
 hyperfine                           hyperfine
-/usr/src/linux-source-*.tar.xz      linux-source
+/usr/src/linux-source-6.12.tar.xz   linux-source-6.12
 '
 
 PATH=$PATH:/usr/sbin:/sbin

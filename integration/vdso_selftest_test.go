@@ -63,7 +63,7 @@ func kernelSource(t *testing.T) string {
 	t.Helper()
 	archives, _ := filepath.Glob("/usr/src/linux-source-*.tar.xz")
 	if len(archives) == 0 {
-		const pkg = "linux-source"
+		const pkg = "linux-source-6.12" // the first with a selftest of getrandom
 		if os.Getuid() == 0 && exec.Command("apt-cache", "show", pkg).Run() == nil {
 			t.Fatalf("the kernel's source is missing: apt-get install %s", pkg)
 		}
