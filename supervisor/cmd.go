@@ -63,6 +63,7 @@ type Cmd struct {
 	copies    plumbing
 	failure   error // why the tree ended without an exit status
 	relay     relay
+	turn      *os.File // a successor's, see Detach
 	pid       int
 	left      bool // processes were left when the first ended
 }

@@ -30,7 +30,7 @@ const (
 	legacyListener
 	legacyConn
 	legacyRegion
-	legacyTurn // a socket: a byte when the successor is ready, a byte back when it is its turn
+	legacyTurn // a socket: a byte when the successor is ready, a byte back when it is its turn, and its end with the predecessor's
 )
 
 // Detach hands the processes that the program left behind to a successor: the
@@ -60,7 +60,7 @@ func (c *Cmd) Detach(name string, args ...string) error {
 		return fmt.Errorf("create a socket pair: %w", err)
 	}
 	ours, theirs := os.NewFile(uintptr(turn[0]), ""), os.NewFile(uintptr(turn[1]), "")
-	defer ours.Close()
+	c.turn = ours // stays open until this process ends
 	cmd := exec.Command(name, args...)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -155,9 +155,13 @@ func Succeed() error {
 	if n, _ := turn.Read(make([]byte, 1)); n != 1 {
 		return errors.New("supervisor: the predecessor did not let go")
 	}
-	turn.Close()
 	r.start()
+	// The predecessor may take messages of the guardian to its very end, so what it
+	// took is asked for again after that.
+	turn.Read(make([]byte, 1))
+	turn.Close()
 	k := keeper{conn: legacyConn}
+	k.send(guardian.CommandStatus)
 	for {
 		m, fd, err := k.receive()
 		if fd >= 0 {

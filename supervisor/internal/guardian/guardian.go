@@ -82,6 +82,9 @@ var CommandRun = []byte{2, 0, 0, 0}
 // comes with it.
 var CommandAdopt = []byte{3, 0, 0, 0}
 
+// CommandStatus makes the guardian say Empty again, if no process is left.
+var CommandStatus = []byte{6, 0, 0, 0}
+
 // CommandWake makes the guardian continue its parent, by SIGCONT, once the program
 // runs again, until CommandAwake ends that.
 var (

@@ -53,7 +53,7 @@ struct launch {
 };
 
 enum { MSG_STARTED = 1, MSG_FAILED, MSG_EXEC_FAILED, MSG_EXIT, MSG_STOP, MSG_CONTINUE, MSG_SIGNAL, MSG_EMPTY };
-enum { CMD_KILL = 1, CMD_RUN, CMD_ADOPT, CMD_WAKE, CMD_AWAKE };
+enum { CMD_KILL = 1, CMD_RUN, CMD_ADOPT, CMD_WAKE, CMD_AWAKE, CMD_STATUS };
 enum { STEP_PRIVS = 1, STEP_FILTER, STEP_DENY, STEP_FORK, STEP_LAUNCH };
 
 struct msg {
@@ -476,7 +476,10 @@ __attribute__((used)) void guardian(u64 *sp)
 				// Another supervisor serves from here on.
 				SYS(SYS_close, supervisor);
 				supervisor = fd;
-				if (empty) // it may have been told to the other
+				continue;
+			}
+			if (n > 0 && command == CMD_STATUS) {
+				if (empty) // the other supervisor may have taken the message
 					report(MSG_EMPTY, 0, 0, 0);
 				continue;
 			}
