@@ -85,6 +85,9 @@ func relayed() []os.Signal {
 }
 
 func (c *Cmd) forward(sig unix.Signal) {
+	if sig == unix.SIGTTIN || sig == unix.SIGTTOU {
+		return // the terminal's, for the whole group; caught so that we stop after the program
+	}
 	if c.relay.wholeGroup(sig) || sig == unix.SIGCONT && c.relay.justWoken() {
 		return
 	}
