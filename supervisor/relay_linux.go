@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bytes"
 	"os"
 	"os/signal"
 	"sync"
@@ -64,7 +65,7 @@ func (c *Cmd) Relay() {
 // common are the signals that programs are sent, in the order in which haste
 // matters. The others follow.
 var common = []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP, unix.SIGCONT,
-	unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGALRM}
+	unix.SIGTTIN, unix.SIGTTOU, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGALRM}
 
 // relayRest is when the signals that are not common are relayed, too.
 const relayRest = 3 * time.Millisecond
@@ -145,11 +146,13 @@ func (r *relay) sighted(sig unix.Signal) {
 
 // stopped stops this process as the program was stopped, so that the shell sees
 // a stopped job. It returns when this process was continued.
-func (r *relay) stopped(k *keeper, sig unix.Signal) {
+func (r *relay) stopped(k *keeper, pid int, sig unix.Signal) {
 	r.mu.Lock()
 	active := r.active
 	r.mu.Unlock()
-	if !active || k.superseded() {
+	// The news may be old: if the terminal's signal stopped us as well, before it
+	// was caught, we hear of it after both were continued.
+	if !active || k.superseded() || !isStopped(pid) {
 		return
 	}
 	// Time goes on while we are stopped. Who compares times must be done with it,
@@ -174,4 +177,14 @@ func (r *relay) stopped(k *keeper, sig unix.Signal) {
 	}
 	r.asleep, r.woke = false, time.Now()
 	r.mu.Unlock()
+}
+
+// isStopped reads a process's state from /proc/PID/stat (proc(5)).
+func isStopped(pid int) bool {
+	b, err := readProc(pid, "stat", make([]byte, 512))
+	if err != nil {
+		return false
+	}
+	i := bytes.LastIndexByte(b, ')')
+	return i >= 0 && i+2 < len(b) && b[i+2] == 'T'
 }

@@ -206,7 +206,7 @@ func (c *Cmd) watch() {
 				end(&State{}, &ExecError{c.Path, unix.Errno(m.Status)})
 			}
 		case guardian.Stop:
-			c.relay.stopped(c.keeper, unix.WaitStatus(m.Status).StopSignal())
+			c.relay.stopped(c.keeper, c.pid, unix.WaitStatus(m.Status).StopSignal())
 		case guardian.Signal:
 			c.relay.sighted(unix.Signal(m.Status))
 		}
