@@ -30,7 +30,8 @@ static void on_signal(int s)
 static void *pester(void *arg)
 {
 	for (;;) {
-		if (child > 0 && kill(child, SIGWINCH) == 0)
+		pid_t pid = child; // read once: it changes
+		if (pid > 0 && kill(pid, SIGWINCH) == 0)
 			alarms++;
 		usleep(micros);
 	}
