@@ -4,12 +4,12 @@ package vdsoshim
 
 // The region's layout, and what stands where in the image.
 const (
-	ControlOff   = 0x3000
+	ControlOff   = 0x6000
 	CounterRows  = 0x40
-	CountersOff  = 0x5000
+	CountersOff  = 0x8000
 	CountersSize = 0x8000
-	ImageSize    = 0x3000
-	LinkOff      = 0x4000
+	ImageSize    = 0x6000
+	LinkOff      = 0x7000
 	PageSize     = 0x1000
 	RegionSize   = 0x40000
 	StepAuxv     = 0x4

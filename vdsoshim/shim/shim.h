@@ -9,10 +9,10 @@
 #define PAGE_SIZE 4096
 
 /* Offsets from the image's first byte, which is the region's base. */
-#define IMAGE_SIZE 0x3000
-#define CONTROL_OFF 0x3000	/* shared with the supervisor, read-only here */
-#define LINK_OFF 0x4000		/* private: struct link, read-only after the handoff */
-#define COUNTERS_OFF 0x5000	/* only when calls are counted */
+#define IMAGE_SIZE 0x6000
+#define CONTROL_OFF 0x6000	/* shared with the supervisor, read-only here */
+#define LINK_OFF 0x7000		/* private: struct link, read-only after the handoff */
+#define COUNTERS_OFF 0x8000	/* only when calls are counted */
 #define COUNTERS_SIZE 0x8000
 #define REGION_SIZE 0x40000
 
