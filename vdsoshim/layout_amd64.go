@@ -4,24 +4,25 @@ package vdsoshim
 
 // The region's layout, and what stands where in the image.
 const (
-	ControlOff   = 0x6000
-	CounterRows  = 0x40
-	CountersOff  = 0x8000
-	CountersSize = 0x8000
-	ImageSize    = 0x6000
-	LinkOff      = 0x7000
-	PageSize     = 0x1000
-	RegionSize   = 0x40000
-	StepAuxv     = 0x4
-	StepControl  = 0x2
-	StepCounters = 0x3
-	StepDone     = 0x0
-	StepLink     = 0x1
-	StepProtect  = 0x6
-	StepUser     = 0x5
-	UserOff      = 0x40000
-	GateOff      = 0x2250 // of its system call instruction
-	HandoffOff   = 0x22b0
+	ControlOff      = 0x6000
+	CounterRows     = 0x40
+	CountersOff     = 0x8000
+	CountersSize    = 0x8000
+	ImageSize       = 0x6000
+	LinkOff         = 0x7000
+	PageSize        = 0x1000
+	RegionSize      = 0x40000
+	StepAuxv        = 0x4
+	StepControl     = 0x2
+	StepCounters    = 0x3
+	StepDone        = 0x0
+	StepLink        = 0x1
+	StepProtect     = 0x6
+	StepUser        = 0x5
+	UserOff         = 0x40000
+	ChachaScalarOff = 0x1e80
+	GateOff         = 0x2610 // of its system call instruction
+	HandoffOff      = 0x2670
 )
 
 const (
@@ -36,22 +37,22 @@ const (
 	maxSymbols    = 0x60
 	maxVersions   = 0x8
 	planOurs      = 0x80000000
-	copiesOff     = 0x1d60
-	planOff       = 0x1c00
+	copiesOff     = 0x1da0
+	planOff       = 0x1c40
 )
 
 var (
-	counted          = function{0x2040, 512}
-	forward          = function{0x1e40, 512}
-	getrandom        = function{0x2490, 313}
-	handoffMain      = function{0x2630, 1073}
-	rdpid            = function{0x2240, 8}
-	stubClockGetres  = function{0x2270, 16}
-	stubClockGettime = function{0x2260, 16}
-	stubGetcpu       = function{0x22a0, 16}
-	stubGetrandom    = function{0x25c9, 103}
-	stubGettimeofday = function{0x2280, 16}
-	stubTime         = function{0x2290, 16}
+	counted          = function{0x2400, 512}
+	forward          = function{0x2200, 512}
+	getrandom        = function{0x2850, 313}
+	handoffMain      = function{0x29f0, 1073}
+	rdpid            = function{0x2600, 8}
+	stubClockGetres  = function{0x2630, 16}
+	stubClockGettime = function{0x2620, 16}
+	stubGetcpu       = function{0x2660, 16}
+	stubGetrandom    = function{0x2989, 103}
+	stubGettimeofday = function{0x2640, 16}
+	stubTime         = function{0x2650, 16}
 )
 
 var (
@@ -63,5 +64,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x1d60, 192}
+	copyRoom    = room{0x1da0, 192}
 )

@@ -24,7 +24,7 @@ SECTIONS
 	.eh_frame : ALIGN(8) { KEEP(*(.eh_frame)) LONG(0) } :text
 	.plan : ALIGN(16) { KEEP(*(.plan)) } :text
 	.copies : ALIGN(16) { KEEP(*(.copies)) } :text
-	.rodata : ALIGN(16) { *(.rodata*) } :text
+	.rodata : ALIGN(64) { *(.rodata*) } :text
 	.text : ALIGN(64) { *(.text*) } :text =0xcccccccc
 
 	/DISCARD/ : {

@@ -53,6 +53,9 @@ func finish(full, stripped []byte) (image, layout []byte, err error) {
 			fmt.Fprintf(&exported, "GateOff = %#x // of its system call instruction\n", s.Value)
 		case name == "handoff":
 			fmt.Fprintf(&exported, "HandoffOff = %#x\n", s.Value)
+		case strings.HasPrefix(name, "chacha_"):
+			name = camel(name)
+			fmt.Fprintf(&exported, "%sOff = %#x\n", strings.ToUpper(name[:1])+name[1:], s.Value)
 		case elf.ST_TYPE(s.Info) == elf.STT_FUNC:
 			fmt.Fprintf(&functions, "%s = function{%#x, %d}\n", camel(name), s.Value, s.Size)
 		default:
