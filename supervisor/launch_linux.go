@@ -64,14 +64,15 @@ func launch(dir string, files []uintptr, inherit bool) (_ *keeper, err error) {
 	return &keeper{pid: pid, conn: pair[0]}, nil
 }
 
-// run makes the guardian start the program.
-func (k *keeper) run(block []byte) error {
+// run makes the guardian start the program and map its generation's page from the
+// region's memory file.
+func (k *keeper) run(block []byte, region int) error {
 	fd, err := memfd("reflect-launch", len(block), block)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	if err := unix.Sendmsg(k.conn, guardian.CommandRun, unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL); err != nil {
+	if err := unix.Sendmsg(k.conn, guardian.CommandRun, unix.UnixRights(fd, region), nil, unix.MSG_NOSIGNAL); err != nil {
 		return fmt.Errorf("speak to the guardian: %w", err)
 	}
 	return nil

@@ -27,55 +27,61 @@ type region struct {
 	names    []string
 }
 
-// newRegion lays out a run's memory. A program can't write the control page:
-// the seal forbids every writable mapping but the supervisor's, which is older
-// (F_SEAL_FUTURE_WRITE, fcntl(2), Linux >= 5.1).
-func newRegion(built *vdsoshim.Built, user []byte, kernelSize int, stats bool) (_ *region, err error) {
-	r := &region{fd: -1, counters: -1, names: built.Counters}
-	defer func() {
-		if err != nil {
-			r.close()
-		}
-	}()
-	size := vdsoshim.UserOff
+// newRegion makes a run's memory file, which has yet to be filled.
+func newRegion() (*region, error) {
+	fd, err := memfd("reflect-shim", vdsoshim.UserOff, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &region{fd: fd, counters: -1}, nil
+}
+
+// fill lays out a run's memory.
+func (r *region) fill(built *vdsoshim.Built, user []byte, kernelSize int, stats bool) (err error) {
+	r.names = built.Counters
+	content := built.Bytes
 	if len(user) > 0 {
 		// It covers the kernel's mapping whole, which may be longer: the rest
 		// must be there too.
-		size += max(len(user)+vdsoshim.PageSize-1, kernelSize+vdsoshim.PageSize-1) &^ (vdsoshim.PageSize - 1)
-	}
-	content := built.Bytes
-	if len(user) > 0 {
+		size := vdsoshim.UserOff + max(len(user)+vdsoshim.PageSize-1, kernelSize+vdsoshim.PageSize-1)&^(vdsoshim.PageSize-1)
 		content = append(make([]byte, 0, size), content...)[:vdsoshim.UserOff]
-		content = append(content, user...)
+		content = append(content, user...)[:size]
 	}
-	if r.fd, err = memfd("reflect-shim", size, content); err != nil {
-		return nil, err
+	if err = beyondFileSize(func() error { return writeAll(r.fd, content) }); err != nil {
+		return fmt.Errorf("write a memory file: %w", err)
 	}
 	r.control, err = unix.Mmap(r.fd, vdsoshim.ControlOff, vdsoshim.PageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
-		return nil, fmt.Errorf("map the control page: %w", err)
+		return fmt.Errorf("map the control page: %w", err)
 	}
 	var seed [8]byte
 	if _, err = unix.Getrandom(seed[:], 0); err != nil {
-		return nil, fmt.Errorf("choose a generation: %w", err)
+		return fmt.Errorf("choose a generation: %w", err)
 	}
 	generation := (*uint64)(unsafe.Pointer(&r.control[0]))
 	atomic.StoreUint64(generation, binary.LittleEndian.Uint64(seed[:])|1) // never 0
-	seals := unix.F_SEAL_FUTURE_WRITE | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
-	if _, err = unix.FcntlInt(uintptr(r.fd), unix.F_ADD_SEALS, seals); err != nil {
-		return nil, fmt.Errorf("seal the shim: %w", err)
-	}
 	if !stats {
-		return r, nil
+		return nil
 	}
 	if r.counters, err = memfd("reflect-counters", vdsoshim.CountersSize, nil); err != nil {
-		return nil, err
+		return err
 	}
 	r.rows, err = unix.Mmap(r.counters, 0, vdsoshim.CountersSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
-		return nil, fmt.Errorf("map the counters: %w", err)
+		return fmt.Errorf("map the counters: %w", err)
 	}
-	return r, nil
+	return nil
+}
+
+// seal takes from everybody the right to write to the region, but for two mappings
+// of the control page that are older: ours, and the guardian's, which must be there
+// by now (F_SEAL_FUTURE_WRITE, fcntl(2), Linux >= 5.1).
+func (r *region) seal() error {
+	seals := unix.F_SEAL_FUTURE_WRITE | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
+	if _, err := unix.FcntlInt(uintptr(r.fd), unix.F_ADD_SEALS, seals); err != nil {
+		return fmt.Errorf("seal the shim: %w", err)
+	}
+	return nil
 }
 
 // memfd makes a memory file of the given length, with content at its beginning.

@@ -58,9 +58,16 @@ func (c *Cmd) prepare(r *run) error {
 	}
 	blocks, regions := make(chan made, 1), make(chan error, 1)
 	go func() {
-		block, err := c.launchBlock(r)
+		var block []byte
+		region, err := newRegion()
+		if r.region = region; err == nil {
+			block, err = c.launchBlock(r)
+		}
 		blocks <- made{block, err}
-		regions <- r.buildRegion(c.Stats)
+		if err == nil {
+			err = r.buildRegion(c.Stats)
+		}
+		regions <- err
 	}()
 	fds := make([]uintptr, len(c.copies.files))
 	for i, f := range c.copies.files {
@@ -71,7 +78,7 @@ func (c *Cmd) prepare(r *run) error {
 	c.keeper = k
 	launching := <-blocks
 	if err = cmp.Or(err, launching.err); err == nil {
-		err = k.run(launching.block)
+		err = k.run(launching.block, r.region.fd)
 	}
 	if err = cmp.Or(err, <-regions); err != nil {
 		return err
@@ -112,6 +119,7 @@ func (c *Cmd) launchBlock(r *run) ([]byte, error) {
 	l := guardian.Launch{
 		Path: c.Path, Args: c.Args, Env: env,
 		Main: filter.Main, Deny: filter.Deny, KeepPrivileges: c.Setuid, Ignored: signals.ignored, Blocked: signals.blocked, Mask: signals.known,
+		Control: vdsoshim.ControlOff, Tick: r.tick(),
 	}
 	block, err := l.Block()
 	if err != nil {
@@ -132,6 +140,10 @@ func (c *Cmd) begin(r *run) error {
 		return startError(guardian.Step(m.Detail), unix.Errno(m.Status))
 	case m.Type != guardian.Started || fd < 0:
 		return fmt.Errorf("unexpected message %d from the guardian", m.Type)
+	}
+	if err := r.region.seal(); err != nil { // before any program can map it
+		unix.Close(fd)
+		return err
 	}
 	r.listener, r.plain = fd, m.Detail != 0
 	r.first.Store(m.PID)
@@ -298,8 +310,7 @@ func (r *run) buildRegion(stats bool) error {
 	if err != nil {
 		return err
 	}
-	r.region, err = newRegion(built, r.user, len(image), stats)
-	return err
+	return r.region.fill(built, r.user, len(image), stats)
 }
 
 // binding says what a vDSO function leads to under the plan.

@@ -12,6 +12,7 @@ import (
 	_ "embed"
 	"encoding/binary"
 	"fmt"
+	"time"
 	"unsafe"
 
 	"golang.org/x/net/bpf"
@@ -74,8 +75,9 @@ func Decode(b []byte) (Message, error) {
 	return m, nil
 }
 
-// CommandRun makes the guardian start the program; the launch block's descriptor
-// comes with it.
+// CommandRun makes the guardian start the program; the descriptors of the launch
+// block and of the memory file with the control page come with it. The guardian
+// has mapped that page once it says Started or Failed.
 var CommandRun = []byte{2, 0, 0, 0}
 
 // CommandAdopt gives the guardian another supervisor to watch; a pidfd of that
@@ -95,10 +97,20 @@ var (
 // CommandKill makes the guardian kill the whole tree and exit.
 var CommandKill = []byte{1, 0, 0, 0}
 
+// Name is what the guardian's process and its executable, a memory file, are called.
+const Name = "reflect-guard"
+
+// ReseedSignal with ReseedValue, sent by sigqueue(3), makes the guardian bump the
+// generation (generation.h).
+const (
+	ReseedSignal = unix.Signal(64)
+	ReseedValue  = 0x5eed
+)
+
 const (
 	launchAddr   = 0x70000000
 	launchMagic  = 0x31686372756e616c
-	launchHeader = 13 * 8
+	launchHeader = 15 * 8
 )
 
 // A Launch is what the guardian starts.
@@ -110,6 +122,8 @@ type Launch struct {
 	Ignored        uint64 // signals to ignore, bit n-1 for signal n
 	Blocked        uint64 // signals to block, likewise, if Mask is set; else as the guardian was started
 	Mask           bool
+	Control        uint64        // the control page's offset in the memory file
+	Tick           time.Duration // between two generations; 0 for no such bumps
 }
 
 // Block lays l out as guardian.c's struct launch, with the pointers that hold
@@ -176,7 +190,8 @@ func (l *Launch) Block() ([]byte, error) {
 		return 0
 	}
 	for i, v := range []uint64{launchMagic, uint64(len(b)), path, argv, envp,
-		main, uint64(len(l.Main)), deny, uint64(len(l.Deny)), flag(l.KeepPrivileges), l.Ignored, l.Blocked, flag(l.Mask)} {
+		main, uint64(len(l.Main)), deny, uint64(len(l.Deny)), flag(l.KeepPrivileges), l.Ignored, l.Blocked, flag(l.Mask),
+		l.Control, uint64(l.Tick.Milliseconds())} {
 		binary.LittleEndian.PutUint64(b[8*i:], v)
 	}
 	return b, nil

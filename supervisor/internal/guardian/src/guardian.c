@@ -4,15 +4,16 @@
 // it executes the program, hands the listener to the supervisor, and then only
 // waits: it reports how the program stops and ends, adopts what the program
 // orphans (PR_SET_CHILD_SUBREAPER), and kills all of that when the supervisor
-// is gone. It is a program of its own, and not a fork of the supervisor,
-// because it must outlive a supervisor that was killed at any point.
+// is gone. It bumps the run's generation, too (generation.h). It is a program of
+// its own, and not a fork of the supervisor, because it must outlive a supervisor
+// that was killed at any point.
 //
 // No libc: it starts in a fifth of the time, and it is built into the Go
 // binary, which must not need a C compiler.
 //
 // argv[1] is the number of the control socket. The first packet on it brings the
-// descriptor of the launch block, so that the supervisor can lay that out while
-// this program starts.
+// descriptors of the launch block, so that the supervisor can lay that out while
+// this program starts, and of the memory file that programs will map.
 
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -50,6 +51,8 @@ struct launch {
 	u64 ignored;         // signals to ignore, bit n-1 for signal n
 	u64 blocked;         // signals to block, likewise,
 	u64 mask;            // if this is not 0; else as the guardian was started
+	u64 control;         // the control page's offset in the memory file
+	u64 tick;            // ms between two generations, 0 for no such bumps
 };
 
 enum { MSG_STARTED = 1, MSG_FAILED, MSG_EXEC_FAILED, MSG_EXIT, MSG_STOP, MSG_CONTINUE, MSG_SIGNAL, MSG_EMPTY };
@@ -169,14 +172,14 @@ static void child(void)
 		__asm__ volatile("hlt");
 }
 
-// unix(7), SCM_RIGHTS with one descriptor.
+// unix(7), SCM_RIGHTS with one or two descriptors.
 struct iovec_ {
 	void *base;
 	u64 len;
 };
 struct rights {
 	u64 len;
-	s32 level, type, fd, pad;
+	s32 level, type, fd[2];
 };
 struct msghdr_ {
 	u64 name;
@@ -188,24 +191,25 @@ struct msghdr_ {
 	u32 flags, pad1;
 };
 
-// receive takes one command and the descriptor that may come with it. It
+// receive takes one command and the descriptors that may come with it. It
 // returns 0 at the end of the connection, or -errno.
-static long receive(u32 *command, int *fd, int flags)
+static long receive(u32 *command, int fd[2], int flags)
 {
 	struct iovec_ iov = { command, sizeof *command };
-	struct rights ctl = { 0, 0, 0, -1, 0 };
+	struct rights ctl = { 0, 0, 0, { -1, -1 } };
 	struct msghdr_ hdr = { 0, 0, 0, &iov, 1, &ctl, sizeof ctl, 0, 0 };
 	long n;
 	while ((n = SYS(SYS_recvmsg, control, &hdr, flags | 0x40000000 /* MSG_CMSG_CLOEXEC */)) == -EINTR)
 		;
-	*fd = n > 0 && hdr.controllen >= 20 ? ctl.fd : -1;
+	for (int i = 0; i < 2; i++)
+		fd[i] = n > 0 && ctl.len >= 20 + 4 * (u64)i ? ctl.fd[i] : -1;
 	return n;
 }
 
 static long send_flags(struct msg *m, int fd, int flags)
 {
 	struct iovec_ iov = { m, sizeof *m };
-	struct rights ctl = { 20, 1 /* SOL_SOCKET */, 1 /* SCM_RIGHTS */, fd, 0 };
+	struct rights ctl = { 20, 1 /* SOL_SOCKET */, 1 /* SCM_RIGHTS */, { fd, 0 } };
 	struct msghdr_ hdr = { 0, 0, 0, &iov, 1, fd >= 0 ? &ctl : 0, fd >= 0 ? sizeof ctl : 0, 0, 0 };
 	long r;
 	while ((r = SYS(SYS_sendmsg, control, &hdr, flags | 0x4000 /* MSG_NOSIGNAL */)) == -EINTR)
@@ -242,6 +246,8 @@ static void report(u32 type, s32 pid, s32 status, u32 detail)
 	else
 		tell_end(&m);
 }
+
+#include "generation.h"
 
 static s32 number(const char *s)
 {
@@ -393,8 +399,8 @@ static void let_go(int signals)
 	u32 end;
 	for (u32 fd = 0; fd != ~0U; fd = end + 1) { // what lies between those that are kept
 		end = ~0U;
-		int keep[] = { control, signals, supervisor };
-		for (int i = 0; i < 3; i++)
+		int keep[] = { control, signals, supervisor, page };
+		for (int i = 0; i < 4; i++)
 			if ((u32)keep[i] >= fd && (u32)keep[i] < end)
 				end = keep[i];
 		if (end > fd)
@@ -419,15 +425,21 @@ __attribute__((used)) void guardian(u64 *sp)
 	SYS(SYS_prctl, PR_SET_NAME, "reflect-guard", 0, 0, 0);
 	SYS(SYS_fcntl, control, 2 /* F_SETFD */, 1);
 	u32 command = 0;
-	int block;
-	if (receive(&command, &block, 0) <= 0 || command != CMD_RUN) // the supervisor gave up, or is gone
+	int fd[2];
+	if (receive(&command, fd, 0) <= 0 || command != CMD_RUN) // the supervisor gave up, or is gone
 		SYS(SYS_exit_group, 0);
 	u64 size = 0;
-	SYS(SYS_pread64, block, &size, 8, 8); // launch.size
-	long at = SYS(SYS_mmap, LAUNCH_ADDR, size, 3, 0x100002 /* PRIVATE | FIXED_NOREPLACE */, block, 0);
-	SYS(SYS_close, block);
-	if (at != (long)LAUNCH_ADDR || launch->magic != LAUNCH_MAGIC) {
-		report(MSG_FAILED, 0, at < 0 ? -at : EINVAL, STEP_LAUNCH);
+	SYS(SYS_pread64, fd[0], &size, 8, 8); // launch.size
+	long at = SYS(SYS_mmap, LAUNCH_ADDR, size, 3, 0x100002 /* PRIVATE | FIXED_NOREPLACE */, fd[0], 0);
+	SYS(SYS_close, fd[0]);
+	if (at == (long)LAUNCH_ADDR && launch->magic == LAUNCH_MAGIC) {
+		tick = launch->tick;
+		at = map_generation(fd[1], launch->control);
+	} else if (at > 0) {
+		at = -EINVAL;
+	}
+	if (at) {
+		report(MSG_FAILED, 0, -at, STEP_LAUNCH);
 		SYS(SYS_exit_group, 0);
 	}
 	supervisor = SYS(SYS_pidfd_open, parent, 0); // O_CLOEXEC by definition
@@ -447,7 +459,7 @@ __attribute__((used)) void guardian(u64 *sp)
 		struct {
 			s32 fd;
 			short events, revents;
-		} p[3] = { { signals, 1, 0 }, { control, 1, 0 }, { supervisor, 1, 0 } };
+		} p[5] = { { signals, 1, 0 }, { control, 1, 0 }, { supervisor, 1, 0 }, { clones, 1, 0 }, { jumps, 1, 0 } };
 		// A supervisor that stopped with the program must go on with it, whoever
 		// continues the program: until it says that it is awake, since it may be
 		// about to stop.
@@ -455,10 +467,23 @@ __attribute__((used)) void guardian(u64 *sp)
 			woken = 1;
 			SYS(SYS_kill, parent, SIGCONT);
 		}
-		if (SYS(SYS_poll, p, 3, wake ? 10 : -1) < 0)
+		int next = pass();
+		if (!wake)
+			slack(SLACK);
+		long ready = SYS(SYS_poll, p, 5, wake && (next < 0 || next > 10) ? 10 : next);
+		slack(0);
+		if (ready < 0)
 			continue;
+		if (p[3].revents)
+			hear();
+		if (p[4].revents)
+			check_jumps();
 		struct signalfd_siginfo si;
 		while (SYS(SYS_read, signals, &si, sizeof si) == sizeof si) {
+			if (asked(&si)) {
+				bump();
+				continue;
+			}
 			if (si.ssi_signo == SIGCONT)
 				woken = 1;
 			if (si.ssi_signo != SIGCHLD)
@@ -470,12 +495,11 @@ __attribute__((used)) void guardian(u64 *sp)
 			report(MSG_EMPTY, 0, 0, 0);
 		}
 		if (p[1].revents) {
-			int fd;
-			long n = receive(&command, &fd, 0x40 /* MSG_DONTWAIT */);
-			if (n > 0 && command == CMD_ADOPT && fd >= 0) {
+			long n = receive(&command, fd, 0x40 /* MSG_DONTWAIT */);
+			if (n > 0 && command == CMD_ADOPT && fd[0] >= 0) {
 				// Another supervisor serves from here on.
 				SYS(SYS_close, supervisor);
-				supervisor = fd;
+				supervisor = fd[0];
 				continue;
 			}
 			if (n > 0 && command == CMD_STATUS) {
