@@ -46,6 +46,12 @@ const (
 	abiVersion = "LINUX_2.6"
 )
 
+// Generation is the symbol, of version LINUX_2.6, of the first word of the control
+// page: a 64-bit number, never 0, that changes when bytes of random generators which
+// a program holds must not be used any more (docs/random.md). A program reads it
+// through AT_SYSINFO_EHDR like a function's address, but as data (STT_OBJECT).
+const Generation = prefix + "rng_generation"
+
 // CallOf returns the name and number of the system call that the vDSO's symbol
 // stands for; ok is false for symbols that this image knows nothing about.
 func CallOf(symbol string) (name string, nr int, ok bool) {

@@ -70,7 +70,7 @@ type completion struct {
 // Complete returns the image with everything in it that depends on the running
 // kernel and on the policy: every symbol that the kernel's vDSO exports, with
 // its name, version, binding and type, leads to the shim's function, a stub or
-// a forwarder.
+// a forwarder. [Generation] is added to them.
 func Complete(o Options) (*Built, error) {
 	if o.Kernel == nil {
 		return nil, ErrNoVDSO
@@ -88,6 +88,9 @@ func Complete(o Options) (*Built, error) {
 	c.adoptVersions(own)
 	have := map[string]bool{}
 	for _, s := range o.Kernel.Symbols() {
+		if s.Name == Generation {
+			continue // we run under reflect ourselves: another run's
+		}
 		have[s.Name] = true
 		if err := c.add(s); err != nil {
 			return nil, fmt.Errorf("symbol %s of the kernel's vDSO: %w", s.Name, err)
@@ -104,6 +107,12 @@ func Complete(o Options) (*Built, error) {
 			}
 		}
 	}
+	c.tables.symbols = append(c.tables.symbols, Symbol{
+		Name: Generation, Bind: elf.STB_GLOBAL, Type: elf.STT_OBJECT, Value: ControlOff, Size: 8, versym: c.abi,
+		// Loaders only ask whether there is a section. The page has none, being
+		// behind the image; the nearest thing is read-only data.
+		Section: sectionOf(c.image, copyRoom.off),
+	})
 	if err := errors.Join(
 		c.tables.write(c.image),
 		fill(copyRoom, c.image, c.copied),

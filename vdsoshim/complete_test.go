@@ -119,7 +119,7 @@ func TestComplete(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := len(m.Symbols()), len(kernel.Symbols()); got != want {
+			if got, want := len(m.Symbols()), len(kernel.Symbols())+1; got != want {
 				t.Errorf("%d symbols, not %d", got, want)
 			}
 			for _, k := range kernel.Symbols() {
@@ -147,6 +147,57 @@ func TestComplete(t *testing.T) {
 				t.Errorf("not the same a second time: %v", err)
 			}
 		})
+	}
+}
+
+// TestGeneration: the word is found by either hash table, by its version, and as
+// other readers of ELF see it.
+func TestGeneration(t *testing.T) {
+	kernel, _, err := Kernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bind := range []Binding{Forward, Shim, Stub} {
+		built, err := Complete(Options{Kernel: kernel, Bind: everything(bind)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := Parse(built.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, lookup := range []func(string, string) (Symbol, bool){m.lookupGNU, m.lookupSysV} {
+			s, ok := lookup("__vdso_rng_generation", "LINUX_2.6")
+			if !ok || s.Value != ControlOff || s.Size != 8 || s.Type != elf.STT_OBJECT || s.Bind != elf.STB_GLOBAL {
+				t.Errorf("%+v, %t", s, ok)
+			}
+		}
+		f, err := elf.NewFile(bytes.NewReader(built.Bytes))
+		if err != nil {
+			t.Fatal(err)
+		}
+		symbols, err := f.DynamicSymbols()
+		i := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Name == "__vdso_rng_generation" })
+		if err != nil || i < 0 || symbols[i].Version != "LINUX_2.6" || symbols[i].Section == elf.SHN_UNDEF || symbols[i].Section >= elf.SHN_LORESERVE {
+			t.Errorf("%+v, %v", symbols, err)
+		}
+	}
+	// A process under reflect sees another run's image as the kernel's.
+	first, err := Complete(Options{Kernel: kernel})
+	if err != nil {
+		t.Fatal(err)
+	}
+	outer, err := Parse(first.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Complete(Options{Kernel: outer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, _ := Parse(second.Bytes)
+	if got, want := len(inner.Symbols()), len(outer.Symbols()); got != want {
+		t.Errorf("%d symbols, not %d", got, want)
 	}
 }
 

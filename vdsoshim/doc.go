@@ -23,7 +23,8 @@
 //
 //	0            the image, private mapping of the run's memory file, R-X
 //	ControlOff   control page, shared mapping of the same file, R--: the
-//	             generation, 8 bytes, never 0; the rest is reserved
+//	             generation, 8 bytes, never 0, exported as [Generation]; the
+//	             rest is reserved
 //	LinkOff      link page, private: where each forwarder leads, absolute;
 //	             R-- after the handoff
 //	CountersOff  with counting only: shared mapping of the counters' file, RW-;
@@ -74,7 +75,7 @@
 // the one that is announced.
 //
 // x86-64 only. A symbol that is data is exported as a copy of the kernel's
-// bytes. The counting entries change rax, r10, r11 and the flags, which the C
+// bytes, but for [Generation], which lies behind the image's segment. The counting entries change rax, r10, r11 and the flags, which the C
 // calling convention allows, so only functions known to follow it are counted.
 //
 // Everything here is safe for concurrent use: images are immutable once made.

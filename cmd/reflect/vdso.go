@@ -105,6 +105,8 @@ func leadsTo(p *policy.Plan, s vdsoshim.Symbol) string {
 	switch {
 	case s.Section == elf.SHN_ABS:
 		return "-" // the name of a version
+	case s.Name == vdsoshim.Generation && s.Type == elf.STT_OBJECT:
+		return "the control page"
 	case !known:
 		return "the kernel's vDSO"
 	}
