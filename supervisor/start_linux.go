@@ -306,7 +306,11 @@ func (r *run) buildRegion(stats bool) error {
 		return fmt.Errorf("%w: the kernel's vDSO has no syscall instruction", ErrUnsupported)
 	}
 	r.syscallInsn = off
-	built, err := vdsoshim.Complete(vdsoshim.Options{Kernel: kernel, Bind: r.binding, Count: stats})
+	o := vdsoshim.Options{Kernel: kernel, Bind: r.binding, Count: stats}
+	if r.binding("getrandom") == vdsoshim.Shim {
+		o.Blocks = vdsoshim.ChachaScalarOff
+	}
+	built, err := vdsoshim.Complete(o)
 	if err != nil {
 		return err
 	}

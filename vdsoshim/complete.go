@@ -43,6 +43,13 @@ type Options struct {
 	Bind func(call string) Binding
 	// Count makes the functions of known calls count themselves.
 	Count bool
+	// Blocks is the generator's block function, by its offset in the image
+	// ([ChachaScalarOff]); 0 means no generator: then getrandom is the kernel's own
+	// vDSO function or, where there is none, the system call.
+	Blocks uint32
+	// NoDroppable keeps the generator's secrets in memory that is only wiped at a
+	// fork (MADV_WIPEONFORK), as on kernels without MAP_DROPPABLE (< 6.11).
+	NoDroppable bool
 }
 
 // A Built is an image that fits the running kernel.
@@ -264,8 +271,9 @@ func (c *completion) writePlan() error {
 	for i, w := range []uint32{q.Size, q.Prot, q.Flags, uint32(c.o.Kernel.Size())} {
 		le.PutUint32(plan[4*i:], w)
 	}
+	le.PutUint32(plan[planBlocks:], c.o.Blocks)
 	for i, w := range c.link {
-		le.PutUint32(plan[16+4*i:], w)
+		le.PutUint32(plan[planLink+4*i:], w)
 	}
 	return nil
 }
@@ -273,13 +281,16 @@ func (c *completion) writePlan() error {
 // rdpidUsable asks once: CPUID leaves a virtual machine.
 var rdpidUsable = sync.OnceValue(hasRDPID)
 
-// chooseCPUNumber makes the counting entries read the processor's number with
-// rdpid, where there is that instruction: it takes a thirtieth of lsl's time.
+// chooseCPUNumber makes the image read the processor's number with rdpid, where
+// there is that instruction: it takes a thirtieth of lsl's time.
 func (c *completion) chooseCPUNumber() {
-	if !c.o.Count || !rdpidUsable() {
+	if !rdpidUsable() {
 		return
 	}
+	number := c.image[rdpid.off : rdpid.off+rdpid.size]
+	copy(c.image[cpuVdsoOff:], number)
+	copy(c.image[cpuCallOff:], number)
 	for i := range uint64(countedSlots) {
-		copy(c.image[counted.off+32*i:], c.image[rdpid.off:rdpid.off+rdpid.size])
+		copy(c.image[counted.off+32*i:], number)
 	}
 }

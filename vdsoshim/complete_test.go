@@ -42,7 +42,7 @@ func checkCompleted(kernel *Image, built *Built) error {
 func leadsTo(t *testing.T, built *Built, s Symbol) string {
 	t.Helper()
 	slot := func(i uint64) string {
-		v := le.Uint32(built.Bytes[planOff+16+4*i:])
+		v := le.Uint32(built.Bytes[planOff+planLink+4*i:])
 		if v&planOurs != 0 {
 			return where(uint64(v &^ planOurs))
 		}
@@ -244,7 +244,7 @@ func TestCompleteUnheardOf(t *testing.T) {
 			if ok && !strings.HasSuffix(leadsTo(t, built, g), "shim getrandom") {
 				t.Errorf("__vdso_getrandom leads to %s", leadsTo(t, built, g))
 			}
-			if le.Uint32(built.Bytes[planOff+16+4*linkGetrandom:]) != 0 {
+			if le.Uint32(built.Bytes[planOff+planLink+4*linkGetrandom:]) != 0 {
 				t.Error("a generator of the kernel's where there is none")
 			}
 		}

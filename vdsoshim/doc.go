@@ -29,6 +29,10 @@
 //	             R-- after the handoff
 //	CountersOff  with counting only: shared mapping of the counters' file, RW-;
 //	             CounterRows rows of 64 counters of 8 bytes, row = CPU modulo rows
+//	SlotsOff     with the generator only: its slots, private, RW-: locks and what
+//	             a call saves of its caller, nothing secret
+//	SecretsOff   with the generator only: a page for each slot, which the kernel
+//	             may drop (MAP_DROPPABLE), and wipes at a fork, RW-
 //	RegionSize   end
 //
 // In the memory file image and control page have the same offsets, and a
@@ -66,6 +70,14 @@
 //	r8   what prctl returned, 0 if it wasn't called
 //
 // Both descriptors are closed, whatever happens.
+//
+// # The generator
+//
+// getrandom is served from 64 slots that all threads of the program share, see
+// shim/generator.S; there is no state for each thread, and what callers hand in as
+// one is only checked. A program that leaves a slot in the middle of a call (a
+// siglongjmp out of a signal handler, a fork while another thread is in one) has
+// lost that slot for good; when four in a row are taken, the call is a system call.
 //
 // # Limits
 //

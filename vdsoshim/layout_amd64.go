@@ -11,7 +11,11 @@ const (
 	ImageSize       = 0x6000
 	LinkOff         = 0x7000
 	PageSize        = 0x1000
-	RegionSize      = 0x40000
+	RegionSize      = 0x70000
+	SecretsOff      = 0x30000
+	SecretsSize     = 0x40000
+	SlotsOff        = 0x10000
+	SlotsSize       = 0x20000
 	StepAuxv        = 0x4
 	StepControl     = 0x2
 	StepCounters    = 0x3
@@ -19,10 +23,10 @@ const (
 	StepLink        = 0x1
 	StepProtect     = 0x6
 	StepUser        = 0x5
-	UserOff         = 0x40000
-	ChachaScalarOff = 0x1e80
-	GateOff         = 0x2610 // of its system call instruction
-	HandoffOff      = 0x2670
+	UserOff         = 0x70000
+	ChachaScalarOff = 0x3000
+	GateOff         = 0x3790 // of its system call instruction
+	HandoffOff      = 0x37f0
 )
 
 const (
@@ -36,23 +40,31 @@ const (
 	linkSlots     = 0x51
 	maxSymbols    = 0x60
 	maxVersions   = 0x8
+	planBlocks    = 0x10
+	planFallback  = 0x14
+	planLink      = 0x18
 	planOurs      = 0x80000000
-	copiesOff     = 0x1da0
-	planOff       = 0x1c40
+	copiesOff     = 0x1f70
+	cpuCallOff    = 0x2809
+	cpuVdsoOff    = 0x20a1
+	planOff       = 0x1e10
 )
 
 var (
-	counted          = function{0x2400, 512}
-	forward          = function{0x2200, 512}
-	getrandom        = function{0x2850, 313}
-	handoffMain      = function{0x29f0, 1073}
-	rdpid            = function{0x2600, 8}
-	stubClockGetres  = function{0x2630, 16}
-	stubClockGettime = function{0x2620, 16}
-	stubGetcpu       = function{0x2660, 16}
-	stubGetrandom    = function{0x2989, 103}
-	stubGettimeofday = function{0x2640, 16}
-	stubTime         = function{0x2650, 16}
+	counted            = function{0x3580, 512}
+	fillByCall         = function{0x39d0, 102}
+	forward            = function{0x3380, 512}
+	getrandom          = function{0x2040, 1920}
+	getrandomRare      = function{0x3a36, 446}
+	handoffMain        = function{0x3c5b, 1599}
+	rdpid              = function{0x3780, 8}
+	reflectedGetrandom = function{0x27c0, 2112}
+	stubClockGetres    = function{0x37b0, 16}
+	stubClockGettime   = function{0x37a0, 16}
+	stubGetcpu         = function{0x37e0, 16}
+	stubGetrandom      = function{0x3bf4, 103}
+	stubGettimeofday   = function{0x37c0, 16}
+	stubTime           = function{0x37d0, 16}
 )
 
 var (
@@ -64,5 +76,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x1da0, 192}
+	copyRoom    = room{0x1f70, 192}
 )

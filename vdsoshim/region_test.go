@@ -61,6 +61,11 @@ func testFile(t testing.TB, name string) string {
 	return filepath.Join(dir, name)
 }
 
+func withGenerator(o Options) Options {
+	o.Bind, o.Blocks = everything(Shim), ChachaScalarOff
+	return o
+}
+
 func everything(b Binding) func(string) Binding { return func(string) Binding { return b } }
 
 func memfd(t *testing.T, size int64) *os.File {
@@ -112,6 +117,14 @@ func TestHandoff(t *testing.T) {
 		{name: "symbols unheard of", mode: "madeup", o: Options{Kernel: fakeImage, Bind: everything(Shim)}, kernel: fake},
 		{name: "symbols unheard of, counted", mode: "madeup", o: Options{Kernel: fakeImage, Count: true, Bind: everything(Shim)}, kernel: fake},
 		{name: "more than 2 GiB", mode: "cap", o: Options{Kernel: fakeImage, Bind: everything(Shim)}, kernel: fake},
+		{name: "generator", mode: "shim", o: withGenerator(Options{Kernel: kernel})},
+		{name: "generator without droppable memory", mode: "shim", o: withGenerator(Options{Kernel: kernel, NoDroppable: true})},
+		{name: "generator, counted", mode: "shim", o: withGenerator(Options{Kernel: kernel, Count: true})},
+		{name: "generator, kernel without", mode: "madeup", o: withGenerator(Options{Kernel: fakeImage}), kernel: fake},
+		{name: "generator, more than 2 GiB", mode: "cap", o: withGenerator(Options{Kernel: kernel})},
+		{name: "generator, unwind", mode: "unwindgate", o: withGenerator(Options{Kernel: kernel})},
+		{name: "generator, slots taken", mode: "slotstaken", o: withGenerator(Options{Kernel: kernel})},
+		{name: "generator, secrets taken", mode: "secretstaken", o: withGenerator(Options{Kernel: kernel})},
 		{name: "user's image", mode: "user", o: Options{Kernel: fakeImage}, user: fakeBytes, kernel: fake},
 		{name: "user's image over the kernel's", mode: "userkernel", o: Options{Kernel: kernel, Bind: everything(Stub)}, user: kernelBytes},
 		{name: "user's image, longer", mode: "user", o: Options{Kernel: fakeImage}, user: long, kernel: fake},
@@ -145,10 +158,14 @@ func TestHandoff(t *testing.T) {
 				cmd.ExtraFiles = append(cmd.ExtraFiles, memfd(t, CountersSize))
 				counters = "4"
 			}
+			slots := "0"
+			if tt.o.Blocks != 0 {
+				slots = strconv.Itoa(SlotsOff)
+			}
 			number := func(n uint64) string { return strconv.FormatUint(n, 10) }
 			cmd.Args = []string{"region", tt.mode, "3", counters, number(base), number(HandoffOff), number(LinkOff),
 				number(ControlOff), number(CountersOff), strconv.Itoa(len(tt.user)),
-				number(GateOff), tt.kernel}
+				number(GateOff), tt.kernel, slots}
 			out, err := cmd.CombinedOutput()
 			if err != nil || len(out) > 0 {
 				t.Fatalf("%v\n%s", err, out)

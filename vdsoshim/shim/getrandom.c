@@ -1,9 +1,11 @@
 /*
- * __vdso_getrandom, with the interface of the kernel's lib/vdso/getrandom.c.
- * The generator behind it is the kernel's own where it has one, otherwise the
- * system call through the gate.
+ * __vdso_getrandom, with the interface of the kernel's lib/vdso/getrandom.c:
+ * what generator.S, which is asked first, leaves over. That is the query, bad
+ * arguments, long requests, and programs without slots: there the kernel's own
+ * function serves, or the system call through the gate.
  */
 #include "shim.h"
+#include "generator.h"
 #include <asm/unistd_64.h>
 
 #define EFAULT 14
@@ -11,6 +13,8 @@
 #define MAX_BYTES 0x7ffff000UL		/* INT_MAX & PAGE_MASK */
 
 typedef long getrandom_fn(void *, u64, u32, void *, u64);
+
+getrandom_fn HIDDEN shim_getrandom;
 
 /* struct vgetrandom_opaque_params, linux/random.h */
 struct params {
@@ -40,12 +44,10 @@ static inline int straddles(const void *state)
 
 /* Fills the buffer by system calls. A signal cuts a long one short; callers
  * of the vDSO's function don't expect that, it never is. */
-static long fill(char *buf, u64 len, u32 flags)
+long HIDDEN shim_fill_by_call(char *buf, u64 len, u32 flags)
 {
 	u64 done = 0;
 
-	if (len > MAX_BYTES)
-		len = MAX_BYTES;
 	do {
 		long n = gate(__NR_getrandom, (long)(buf + done), len - done, flags, 0, 0, 0);
 
@@ -56,7 +58,26 @@ static long fill(char *buf, u64 len, u32 flags)
 	return done;
 }
 
-long HIDDEN shim_getrandom(void *buf, u64 len, u32 flags, void *state, u64 state_len)
+/* A request that is longer than a slot is held for. */
+static long pieces(char *buf, u64 len, u32 flags, void *state, u64 state_len)
+{
+	u64 done = 0;
+
+	do {
+		u64 piece = len - done;
+
+		if (piece > REQUEST_MAX)
+			piece = REQUEST_MAX & -1024UL;
+		long n = shim_getrandom(buf + done, piece, flags, state, state_len);
+
+		if (n <= 0)
+			return done ? (long)done : n;
+		done += n;
+	} while (done < len);
+	return done;
+}
+
+long HIDDEN shim_getrandom_rare(void *buf, u64 len, u32 flags, void *state, u64 state_len)
 {
 	getrandom_fn *kernel = (getrandom_fn *)LINK->to[LINK_GETRANDOM];
 	long n;
@@ -66,14 +87,20 @@ long HIDDEN shim_getrandom(void *buf, u64 len, u32 flags, void *state, u64 state
 		n = 0;
 	} else if (straddles(state))
 		n = -EFAULT;
-	else if ((flags & ~GRND_KNOWN) || state_len != shim_plan.state_size)
+	else if ((flags & ~GRND_KNOWN) || state_len != shim_plan.state_size || !len)
 		n = gate(__NR_getrandom, (long)buf, len, flags, 0, 0, 0);
-	else if (kernel)
-		n = kernel(buf, len, flags, state, state_len);
-	else
-		n = fill(buf, len, flags);
+	else {
+		if (len > MAX_BYTES)
+			len = MAX_BYTES;
+		if (LINK->generator)
+			n = pieces(buf, len, flags, state, state_len);
+		else if (kernel)
+			n = kernel(buf, len, flags, state, state_len);
+		else
+			n = shim_fill_by_call(buf, len, flags);
+	}
 
-	/* Go's runtime takes xmm15 for zero and does not clear it after the call. */
+	/* See shim_getrandom. */
 	__asm__ volatile("pxor %xmm15, %xmm15");
 	return n;
 }
@@ -97,8 +124,3 @@ long HIDDEN shim_stub_getrandom(void *buf, u64 len, u32 flags, void *state, u64 
 			 : "rcx", "r11", "memory");
 	return n;
 }
-
-#define PUBLIC __attribute__((visibility("default"), alias("shim_getrandom")))
-
-long PUBLIC __vdso_getrandom(void *, u64, u32, void *, u64);
-long PUBLIC __attribute__((weak)) getrandom(void *, u64, u32, void *, u64);

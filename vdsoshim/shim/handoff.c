@@ -12,8 +12,13 @@
 #define PROT_EXEC 4
 #define MAP_SHARED 1
 #define MAP_PRIVATE 2
+#define MAP_DROPPABLE 8
 #define MAP_FIXED 0x10
+#define MAP_ANONYMOUS 0x20
 #define MAP_FIXED_NOREPLACE 0x100000
+#define MADV_DONTDUMP 16
+#define MADV_WIPEONFORK 18
+#define MLOCK_ONFAULT 1
 #define ENOENT 2
 #define EEXIST 17
 #define AT_NULL 0
@@ -74,6 +79,32 @@ static long map_user(u64 kernel, u64 size, long fd)
 	if (err && size > covered)
 		gate(__NR_munmap, kernel + covered, size - covered, 0, 0, 0, 0);
 	return err;
+}
+
+/* The generator's slots, or 0: without them the system call serves. */
+static u64 map_generator(u64 base)
+{
+	u64 slots = base + SLOTS_OFF, secrets = base + SECRETS_OFF;
+	const long rw = PROT_READ | PROT_WRITE, new = MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+
+	if (!shim_plan.blocks)
+		return 0;
+	if (map(slots, SLOTS_SIZE, rw, MAP_PRIVATE | new, -1, 0))
+		return 0;
+	if (!shim_plan.fallback && !map(secrets, SECRETS_SIZE, rw, MAP_DROPPABLE | new, -1, 0))
+		return slots;
+	/* Linux before 6.11. Wiped at a fork or not at all; the rest is for
+	 * where it works, so that nothing secret gets into a file. */
+	if (!map(secrets, SECRETS_SIZE, rw, MAP_PRIVATE | new, -1, 0)) {
+		if (!gate(__NR_madvise, secrets, SECRETS_SIZE, MADV_WIPEONFORK, 0, 0, 0)) {
+			gate(__NR_madvise, secrets, SECRETS_SIZE, MADV_DONTDUMP, 0, 0, 0);
+			gate(__NR_mlock2, secrets, SECRETS_SIZE, MLOCK_ONFAULT, 0, 0, 0);
+			return slots;
+		}
+		gate(__NR_munmap, secrets, SECRETS_SIZE, 0, 0, 0, 0);
+	}
+	gate(__NR_munmap, slots, SLOTS_SIZE, 0, 0, 0, 0);
+	return 0;
 }
 
 /* Finds the auxiliary vector behind argv and envp, prepares the structure
@@ -137,6 +168,8 @@ void HIDDEN shim_handoff_main(struct handoff *h)
 			to += h->kernel;
 		link->to[i] = to;
 	}
+
+	link->generator = map_generator(base);
 
 	h->err = 0;
 	if (h->user_size) {

@@ -14,7 +14,11 @@
 #define LINK_OFF 0x7000		/* private: struct link, read-only after the handoff */
 #define COUNTERS_OFF 0x8000	/* only when calls are counted */
 #define COUNTERS_SIZE 0x8000
-#define REGION_SIZE 0x40000
+#define SLOTS_OFF 0x10000	/* private: the generator's slots, see generator.h */
+#define SLOTS_SIZE 0x20000
+#define SECRETS_OFF 0x30000	/* their secret parts, droppable */
+#define SECRETS_SIZE 0x40000
+#define REGION_SIZE 0x70000
 
 /* Counters: a row of 64-bit words for each CPU, numbers above 63 wrap. */
 #define COUNTER_ROWS 64
@@ -27,7 +31,14 @@
 #define LINK_GETRANDOM (FORWARD_SLOTS + COUNTED_SLOTS)	/* the kernel's, or 0 */
 #define LINK_SLOTS (LINK_GETRANDOM + 1)
 #define LINK_BASE LINK_SLOTS	/* where the kernel mapped its vDSO */
-#define LINK_WORDS (LINK_SLOTS + 1)
+#define LINK_GENERATOR (LINK_SLOTS + 1)	/* where its slots are, or 0 */
+#define LINK_WORDS (LINK_SLOTS + 2)
+
+/* Offsets into struct plan, for assembly. */
+#define PLAN_STATE_SIZE 0
+#define PLAN_BLOCKS 16
+#define PLAN_FALLBACK 20
+#define PLAN_LINK 24
 
 #define PLAN_OURS 0x80000000	/* offset is into this image, not the kernel's */
 
@@ -63,6 +74,8 @@ struct plan {
 	u32 state_prot;
 	u32 state_flags;
 	u32 kernel_size;	/* bytes that the kernel's vDSO occupies */
+	u32 blocks;		/* offset of the generator's block function, 0: no generator */
+	u32 fallback;		/* 1: no droppable memory, even where the kernel has it */
 	u32 link[LINK_SLOTS];	/* offset of each link's target, 0 if it has none */
 };
 extern const struct plan HIDDEN shim_plan;
@@ -70,6 +83,7 @@ extern const struct plan HIDDEN shim_plan;
 struct link {
 	u64 to[LINK_SLOTS];
 	u64 kernel;
+	u64 generator;
 };
 
 /* The linker's name for the first byte of the image. */

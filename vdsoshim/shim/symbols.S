@@ -16,6 +16,10 @@
 	CONST LinkOff, LINK_OFF
 	CONST CountersOff, COUNTERS_OFF
 	CONST CountersSize, COUNTERS_SIZE
+	CONST SlotsOff, SLOTS_OFF
+	CONST SlotsSize, SLOTS_SIZE
+	CONST SecretsOff, SECRETS_OFF
+	CONST SecretsSize, SECRETS_SIZE
 	CONST RegionSize, REGION_SIZE
 	CONST UserOff, REGION_SIZE
 	CONST CounterRows, COUNTER_ROWS
@@ -32,6 +36,9 @@
 	CONST linkGetrandom, LINK_GETRANDOM
 	CONST linkSlots, LINK_SLOTS
 	CONST linkBase, LINK_BASE
+	CONST planBlocks, PLAN_BLOCKS
+	CONST planFallback, PLAN_FALLBACK
+	CONST planLink, PLAN_LINK
 	CONST planOurs, PLAN_OURS
 	CONST maxSymbols, ROOM_SYMBOLS
 	CONST maxVersions, ROOM_VERSIONS
@@ -44,7 +51,7 @@
 	.hidden shim_plan
 	.type shim_plan, @object
 shim_plan:
-	.zero 16 + 4 * LINK_SLOTS
+	.zero PLAN_LINK + 4 * LINK_SLOTS
 	.size shim_plan, . - shim_plan
 
 /* Copies of what the kernel's vDSO exports as data. No kernel's does so far. */

@@ -20,7 +20,7 @@ const maxStack = 96
 var (
 	// In the order of their code: the strictest alignment first, so that no
 	// padding stands outside a function.
-	assembly = []string{"chacha_scalar", "forward", "gate", "stub", "entry", "symbols"}
+	assembly = []string{"generator", "chacha_scalar", "forward", "gate", "stub", "entry", "symbols"}
 	c        = []string{"getrandom", "handoff"}
 )
 

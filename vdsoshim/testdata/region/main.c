@@ -42,8 +42,9 @@ static void succeed(const struct region *r)
 	CHECK(perms(r->base + r->control, 0) == 'r' && perms(r->base + r->control, 1) == '-' &&
 	      perms(r->base + r->control, 3) == 's', "the control page");
 	CHECK(*(u64 *)(r->base + r->control), "the generation is 0");
-	for (int i = 82; i < 512; i++)
+	for (int i = 83; i < 512; i++)
 		CHECK(link[i] == 0, "the routine left %lx at %d of the link page", link[i], i);
+	CHECK(link[82] == (r->slots ? r->base + r->slots : 0), "the slots are at %lx", link[82]);
 	CHECK(link[81] == r->kernel, "the kernel's base in the link page is %lx", link[81]);
 	if (r->counters >= 0)
 		CHECK(perms(r->base + r->counters_off, 1) == 'w' && perms(r->base + r->counters_off, 3) == 's', "counters");
@@ -68,18 +69,19 @@ static u64 map_file(const char *path)
 	return (u64)p;
 }
 
-/* region MODE fd counters base handoff link control counters user-size gate kernel-file */
+/* region MODE fd counters base handoff link control counters user-size gate kernel-file slots
+ * where slots is 0 if there is to be no generator */
 int main(int argc, char **argv)
 {
 	const char *mode = argv[1];
 	struct region r;
 
-	if (argc != 12)
+	if (argc != 13)
 		return 2;
 	r = (struct region){
 		.fd = step(argv[2]), .counters = atoi(argv[3]), .base = step(argv[4]), .handoff = step(argv[5]),
 		.link = step(argv[6]), .control = step(argv[7]), .counters_off = step(argv[8]),
-		.user_size = step(argv[9]), .gate = step(argv[10]),
+		.user_size = step(argv[9]), .gate = step(argv[10]), .slots = step(argv[12]),
 		.kernel = *argv[11] ? map_file(argv[11]) : getauxval(AT_SYSINFO_EHDR),
 	};
 	setvbuf(stdout, 0, _IONBF, 0);
@@ -140,6 +142,16 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "countersfull")) {
 		mmap((void *)(r.base + r.counters_off), 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		expect_failure(&r, AT_SYSINFO_EHDR, EEXIST, 3);
+	} else if (!strcmp(mode, "slotstaken") || !strcmp(mode, "secretstaken")) {
+		/* The generator's memory is not worth a failure. */
+		u64 at = r.base + r.slots + (mode[1] == 'l' ? 0x1f000 : 0x5f000);
+		mmap((void *)at, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		u64 slots = r.slots;
+		r.slots = 0;
+		succeed(&r);
+		for (u64 a = r.base + slots; a < r.base + slots + 0x60000; a += 4096)
+			CHECK(a == at || perms(a, 0) == '?', "%lx is left mapped", a);
+		check_getrandom(&r, SHIM);
 	} else if (!strcmp(mode, "auxv")) {
 		expect_failure(&r, 0x1234, ENOENT, 4);
 	} else

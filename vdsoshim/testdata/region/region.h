@@ -18,6 +18,7 @@ struct region {
 	u64 user_size;	/* of the user's own image, or 0 */
 	u64 handoff, gate;	/* offsets of the code */
 	u64 link, control, counters_off;	/* offsets of pages */
+	u64 slots;	/* offset of the generator's slots, 0 where it has none */
 };
 
 struct outcome {
