@@ -4,29 +4,32 @@ package vdsoshim
 
 // The region's layout, and what stands where in the image.
 const (
-	ControlOff      = 0x6000
-	CounterRows     = 0x40
-	CountersOff     = 0x8000
-	CountersSize    = 0x8000
-	ImageSize       = 0x6000
-	LinkOff         = 0x7000
-	PageSize        = 0x1000
-	RegionSize      = 0x70000
-	SecretsOff      = 0x30000
-	SecretsSize     = 0x40000
-	SlotsOff        = 0x10000
-	SlotsSize       = 0x20000
-	StepAuxv        = 0x4
-	StepControl     = 0x2
-	StepCounters    = 0x3
-	StepDone        = 0x0
-	StepLink        = 0x1
-	StepProtect     = 0x6
-	StepUser        = 0x5
-	UserOff         = 0x70000
-	ChachaScalarOff = 0x3000
-	GateOff         = 0x3790 // of its system call instruction
-	HandoffOff      = 0x37f0
+	ControlOff       = 0x8000
+	CounterRows      = 0x40
+	CountersOff      = 0xa000
+	CountersSize     = 0x8000
+	ImageSize        = 0x8000
+	LinkOff          = 0x9000
+	PageSize         = 0x1000
+	RegionSize       = 0x72000
+	SecretsOff       = 0x32000
+	SecretsSize      = 0x40000
+	SlotsOff         = 0x12000
+	SlotsSize        = 0x20000
+	StepAuxv         = 0x4
+	StepControl      = 0x2
+	StepCounters     = 0x3
+	StepDone         = 0x0
+	StepLink         = 0x1
+	StepProtect      = 0x6
+	StepUser         = 0x5
+	UserOff          = 0x72000
+	ChachaAvx2Off    = 0x44c0
+	ChachaAvx2ZmmOff = 0x4fc0
+	ChachaAvx512Off  = 0x31c0
+	ChachaScalarOff  = 0x50c0
+	GateOff          = 0x5850 // of its system call instruction
+	HandoffOff       = 0x58b0
 )
 
 const (
@@ -44,27 +47,31 @@ const (
 	planFallback  = 0x14
 	planLink      = 0x18
 	planOurs      = 0x80000000
-	copiesOff     = 0x1f70
-	cpuCallOff    = 0x2809
-	cpuVdsoOff    = 0x20a1
-	planOff       = 0x1e10
+	copiesOff     = 0x1fd0
+	cpuCallOff    = 0x29c9
+	cpuVdsoOff    = 0x2261
+	planOff       = 0x1e70
 )
 
 var (
-	counted            = function{0x3580, 512}
-	fillByCall         = function{0x39d0, 102}
-	forward            = function{0x3380, 512}
-	getrandom          = function{0x2040, 1920}
-	getrandomRare      = function{0x3a36, 446}
-	handoffMain        = function{0x3c5b, 1599}
-	rdpid              = function{0x3780, 8}
-	reflectedGetrandom = function{0x27c0, 2112}
-	stubClockGetres    = function{0x37b0, 16}
-	stubClockGettime   = function{0x37a0, 16}
-	stubGetcpu         = function{0x37e0, 16}
-	stubGetrandom      = function{0x3bf4, 103}
-	stubGettimeofday   = function{0x37c0, 16}
-	stubTime           = function{0x37d0, 16}
+	chachaAvx2         = function{0x44c0, 2816}
+	chachaAvx2Zmm      = function{0x4fc0, 256}
+	chachaAvx512       = function{0x31c0, 4864}
+	chachaScalar       = function{0x50c0, 896}
+	counted            = function{0x5640, 512}
+	fillByCall         = function{0x5a90, 102}
+	forward            = function{0x5440, 512}
+	getrandom          = function{0x2200, 1920}
+	getrandomRare      = function{0x5af6, 446}
+	handoffMain        = function{0x5d1b, 1599}
+	rdpid              = function{0x5840, 8}
+	reflectedGetrandom = function{0x2980, 2112}
+	stubClockGetres    = function{0x5870, 16}
+	stubClockGettime   = function{0x5860, 16}
+	stubGetcpu         = function{0x58a0, 16}
+	stubGetrandom      = function{0x5cb4, 103}
+	stubGettimeofday   = function{0x5880, 16}
+	stubTime           = function{0x5890, 16}
 )
 
 var (
@@ -76,5 +83,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x1f70, 192}
+	copyRoom    = room{0x1fd0, 192}
 )

@@ -9,16 +9,16 @@
 #define PAGE_SIZE 4096
 
 /* Offsets from the image's first byte, which is the region's base. */
-#define IMAGE_SIZE 0x6000
-#define CONTROL_OFF 0x6000	/* shared with the supervisor, read-only here */
-#define LINK_OFF 0x7000		/* private: struct link, read-only after the handoff */
-#define COUNTERS_OFF 0x8000	/* only when calls are counted */
+#define IMAGE_SIZE 0x8000
+#define CONTROL_OFF 0x8000	/* shared with the supervisor, read-only here */
+#define LINK_OFF 0x9000		/* private: struct link, read-only after the handoff */
+#define COUNTERS_OFF 0xa000	/* only when calls are counted */
 #define COUNTERS_SIZE 0x8000
-#define SLOTS_OFF 0x10000	/* private: the generator's slots, see generator.h */
+#define SLOTS_OFF 0x12000	/* private: the generator's slots, see generator.h */
 #define SLOTS_SIZE 0x20000
-#define SECRETS_OFF 0x30000	/* their secret parts, droppable */
+#define SECRETS_OFF 0x32000	/* their secret parts, droppable */
 #define SECRETS_SIZE 0x40000
-#define REGION_SIZE 0x70000
+#define REGION_SIZE 0x72000
 
 /* Counters: a row of 64-bit words for each CPU, numbers above 63 wrap. */
 #define COUNTER_ROWS 64

@@ -20,8 +20,10 @@ const maxStack = 96
 var (
 	// In the order of their code: the strictest alignment first, so that no
 	// padding stands outside a function.
-	assembly = []string{"generator", "chacha_scalar", "forward", "gate", "stub", "entry", "symbols"}
-	c        = []string{"getrandom", "handoff"}
+	assembly = []string{
+		"generator", "chacha_avx512", "chacha_avx2", "chacha_scalar", "forward", "gate", "stub", "entry", "symbols",
+	}
+	c = []string{"getrandom", "handoff"}
 )
 
 // cflags say that the code runs on strange stacks without a C library, and

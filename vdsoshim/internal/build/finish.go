@@ -53,10 +53,10 @@ func finish(full, stripped []byte) (image, layout []byte, err error) {
 			fmt.Fprintf(&exported, "GateOff = %#x // of its system call instruction\n", s.Value)
 		case name == "handoff":
 			fmt.Fprintf(&exported, "HandoffOff = %#x\n", s.Value)
-		case strings.HasPrefix(name, "chacha_"):
-			name = camel(name)
-			fmt.Fprintf(&exported, "%sOff = %#x\n", strings.ToUpper(name[:1])+name[1:], s.Value)
 		case elf.ST_TYPE(s.Info) == elf.STT_FUNC:
+			if strings.HasPrefix(name, "chacha_") {
+				fmt.Fprintf(&exported, "C%sOff = %#x\n", camel(name)[1:], s.Value)
+			}
 			fmt.Fprintf(&functions, "%s = function{%#x, %d}\n", camel(name), s.Value, s.Size)
 		default:
 			fmt.Fprintf(&internal, "%sOff = %#x\n", camel(name), s.Value)
