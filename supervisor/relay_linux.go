@@ -2,8 +2,6 @@ package supervisor
 
 import (
 	"bytes"
-	"os"
-	"os/signal"
 	"sync"
 	"time"
 
@@ -18,12 +16,10 @@ import (
 // without us. The guardian stands in the same group with everything blocked and
 // tells what it got, so a signal that it got too is not sent twice.
 type relay struct {
-	mu       sync.Mutex
-	incoming chan os.Signal
-	sight    map[unix.Signal]time.Time // when the guardian last had it
-	active   bool
-	ready    chan struct{} // closed once the program's first process is there
-	caught   chan struct{} // closed when the common signals are caught
+	mu     sync.Mutex
+	caught *caught                   // nil before the guardian is there, and where nothing is relayed
+	sight  map[unix.Signal]time.Time // when the guardian last had it
+	active bool
 	// asleep is set while we are stopped with the program, and woke is when we
 	// last were: what woke us is the guardian's to judge, and no signal to relay.
 	asleep   bool
@@ -38,51 +34,58 @@ const groupWindow = 50 * time.Millisecond
 // Relay hands signals that this process gets on to the program's first process,
 // and stops this process when that one is stopped (Ctrl-Z). It is what a command
 // that stands for the program wants; a program that embeds this package and has
-// signals of its own does not. Call it before Start.
+// signals of its own does not: they are caught behind the back of os/signal, from
+// Start until StopRelay. Of several Cmds only the last one started gets them. Call
+// it before Start.
 func (c *Cmd) Relay() {
-	c.relay.mu.Lock()
 	c.relay.active = true
-	incoming := make(chan os.Signal, 64)
-	c.relay.sight, c.relay.incoming = map[unix.Signal]time.Time{}, incoming
-	c.relay.ready = make(chan struct{})
-	c.relay.caught = make(chan struct{})
-	c.relay.mu.Unlock()
-	go func() {
-		// Each signal costs the runtime two switches between threads. The common
-		// ones are caught while the guardian starts; the rest, the real-time
-		// signals for the most part, when the program has run for a moment.
-		signal.Notify(incoming, common...)
-		close(c.relay.caught)
-		time.AfterFunc(relayRest, func() { signal.Notify(incoming, relayed()...) })
-		for s := range incoming {
-			if sig, ok := s.(unix.Signal); ok {
+	c.relay.sight = map[unix.Signal]time.Time{}
+}
+
+// StopRelay gives signals back to os/signal.
+func (c *Cmd) StopRelay() {
+	if c.relay.caught != nil {
+		c.relay.caught.release()
+	}
+}
+
+// relayed reports whether a signal can be caught and means something to a program.
+func relayed(s unix.Signal) bool {
+	switch s {
+	case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE, // SIGURG is the Go runtime's
+		unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS, unix.SIGPROF,
+		32, 33, 34: // the C libraries'
+		return false
+	}
+	return true
+}
+
+// await waits for the guardian's next message, and has those signals relayed that
+// come meanwhile.
+func (c *Cmd) await() {
+	r := c.relay.caught
+	if r == nil {
+		return
+	}
+	self := unix.Getpid()
+	p := []unix.PollFd{{Fd: int32(c.keeper.conn), Events: unix.POLLIN}, {Fd: int32(r.fd), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(p, -1); err == unix.EINTR {
+			continue
+		}
+		for {
+			sig, sender := r.read()
+			if sig == 0 {
+				break
+			}
+			if sender != self { // SIGXFSZ for a write of our own, see beyondFileSize
 				go c.forward(sig)
 			}
 		}
-	}()
-}
-
-// common are the signals that programs are sent, in the order in which haste
-// matters. The others follow.
-var common = []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP, unix.SIGCONT,
-	unix.SIGTTIN, unix.SIGTTOU, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGALRM}
-
-// relayRest is when the signals that are not common are relayed, too.
-const relayRest = 3 * time.Millisecond
-
-// relayed are all signals that can be caught and mean something to a program.
-func relayed() []os.Signal {
-	var all []os.Signal
-	for s := unix.Signal(1); s < 65; s++ {
-		switch s {
-		case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE, // SIGURG is the Go runtime's
-			unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS, unix.SIGPROF,
-			32, 33, 34: // the C libraries'
-		default:
-			all = append(all, s)
+		if p[0].Revents != 0 {
+			return
 		}
 	}
-	return all
 }
 
 func (c *Cmd) forward(sig unix.Signal) {
@@ -92,7 +95,6 @@ func (c *Cmd) forward(sig unix.Signal) {
 	if c.relay.wholeGroup(sig) || sig == unix.SIGCONT && c.relay.justWoken() {
 		return
 	}
-	<-c.relay.ready
 	select {
 	case <-c.exited: // its id may be another's by now
 	default:
@@ -147,12 +149,9 @@ func (r *relay) sighted(sig unix.Signal) {
 // stopped stops this process as the program was stopped, so that the shell sees
 // a stopped job. It returns when this process was continued.
 func (r *relay) stopped(k *keeper, pid int, sig unix.Signal) {
-	r.mu.Lock()
-	active := r.active
-	r.mu.Unlock()
 	// The news may be old: if the terminal's signal stopped us as well, before it
 	// was caught, we hear of it after both were continued.
-	if !active || k.superseded() || !isStopped(pid) {
+	if !r.active || k.superseded() || !isStopped(pid) {
 		return
 	}
 	// Time goes on while we are stopped. Who compares times must be done with it,

@@ -25,7 +25,6 @@ type signalState struct {
 // A stripped executable has none: then SIGHUP and SIGINT stay ignored, which the
 // runtime leaves so, and the mask is the one that the runtime made.
 var inheritedSignals = sync.OnceValue(func() (s signalState) {
-	const signals = 65 // runtime._NSIG
 	const sigIgn = 1
 	handlers, mask := symbol{name: "runtime.fwdSig", size: signals * 8}, symbol{name: "runtime.initSigmask", size: 8}
 	findSymbols(&handlers, &mask)
@@ -52,7 +51,9 @@ type symbol struct {
 
 // findSymbols looks data symbols of the given sizes up in this executable. None is
 // found if it has no symbol table or is position-independent. Only what is needed
-// is read: debug/elf would copy the whole table.
+// is read: debug/elf would copy the whole table, and each page that is touched is
+// paid for twice, now and at our end. The linker puts functions before data, so
+// the search begins at the end.
 func findSymbols(wanted ...*symbol) {
 	// Package os would set its poller up first.
 	fd, err := unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -96,16 +97,20 @@ func findSymbols(wanted ...*symbol) {
 		if s == nil || le.Uint32(s[4:]) != 2 { // SHT_SYMTAB
 			continue
 		}
-		names := content(section(uint64(le.Uint32(s[40:]))))
-		for syms := content(s); len(syms) >= 24; syms = syms[24:] {
-			size := le.Uint64(syms[16:])
+		names, missing := content(section(uint64(le.Uint32(s[40:])))), len(wanted)
+		const entry = 24 // sizeof(Elf64_Sym)
+		syms := content(s)
+		for n := len(syms) / entry; n > 0 && missing > 0; n-- {
+			sym := syms[(n-1)*entry : n*entry]
+			size := le.Uint64(sym[16:])
 			for _, w := range wanted {
 				if size != w.size || w.address != 0 {
 					continue
 				}
-				at := uint64(le.Uint32(syms))
+				at := uint64(le.Uint32(sym))
 				if end := at + uint64(len(w.name)); end < uint64(len(names)) && string(names[at:end]) == w.name && names[end] == 0 {
-					w.address = uintptr(le.Uint64(syms[8:]))
+					w.address = uintptr(le.Uint64(sym[8:]))
+					missing--
 				}
 			}
 		}

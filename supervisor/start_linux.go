@@ -76,6 +76,11 @@ func (c *Cmd) prepare(r *run) error {
 	k, err := launch(c.Dir, fds, c.Inherit)
 	runtime.KeepAlive(c.copies.files)
 	c.keeper = k
+	if err == nil && c.relay.active {
+		// Not before the fork: it resets only handlers that the runtime knows of.
+		c.relay.caught = new(caught)
+		err = c.relay.caught.catch()
+	}
 	launching := <-blocks
 	if err = cmp.Or(err, launching.err); err == nil {
 		err = k.run(launching.block, r.region.fd)
@@ -150,13 +155,7 @@ func (c *Cmd) begin(r *run) error {
 	setSyncWakeUp(r.listener) // Linux >= 6.6; slower without, not wrong
 	c.run, c.pid = r, int(m.PID)
 	c.exited, c.collected, c.empty = make(chan struct{}), make(chan struct{}), make(chan struct{})
-	if c.relay.caught != nil {
-		<-c.relay.caught // none is lost once the program runs
-	}
 	r.firstExec()
-	if c.relay.ready != nil {
-		close(c.relay.ready)
-	}
 	go c.watch()
 	return nil
 }
@@ -194,6 +193,7 @@ func (c *Cmd) watch() {
 		}
 	}
 	for {
+		c.await()
 		m, fd, err := c.keeper.receive()
 		if fd >= 0 {
 			unix.Close(fd)

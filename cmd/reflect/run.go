@@ -174,6 +174,7 @@ func (f *runFlags) leave(c *supervisor.Cmd) {
 		}
 		warn(fmt.Sprintf("waiting for processes in the background: %v", err))
 	}
+	c.StopRelay()
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	if c.WaitTree(ctx) != nil {

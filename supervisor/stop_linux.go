@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"runtime"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,12 +15,11 @@ func stopBy(sig unix.Signal) {
 	if sig != unix.SIGSTOP {
 		// signal.Reset would not do: once the runtime has a handler for a signal,
 		// it keeps it and swallows the signal (runtime.sigdisable).
-		type sigaction struct{ handler, flags, restorer, mask uint64 } // the kernel's
 		var byDefault, old sigaction
-		if _, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&byDefault)), uintptr(unsafe.Pointer(&old)), 8, 0, 0); e != 0 {
+		if !setAction(sig, &byDefault, &old) {
 			return
 		}
-		defer unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&old)), 0, 8, 0, 0)
+		defer setAction(sig, &old, nil)
 	}
 	unix.Tgkill(unix.Getpid(), unix.Gettid(), sig)
 }

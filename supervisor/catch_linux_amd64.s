@@ -1,0 +1,32 @@
+#include "textflag.h"
+
+// onSignal is the handler of relayed signals. The kernel calls it, on the
+// alternate stack of whichever thread, with the signal's number in DI and its
+// siginfo at SI; what it changes in registers is restored by rt_sigreturn. It
+// writes the number and the sender (si_pid) into the pipe that the relay reads.
+TEXT ·onSignal(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
+	SUBQ $8, SP
+	MOVL DI, 0(SP)
+	MOVL 16(SI), AX
+	MOVL AX, 4(SP)
+	MOVL ·caughtFD(SB), DI
+	MOVQ SP, SI
+	MOVL $8, DX
+	MOVL $1, AX // write; a pipe that is full loses the signal, as os/signal does
+	SYSCALL
+	ADDQ $8, SP
+	RET
+
+// signalReturn is where the handler returns to (sa_restorer).
+TEXT ·signalReturn(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
+	MOVQ $15, AX // rt_sigreturn
+	SYSCALL
+	INT  $3
+
+// func handlers() (handler, restorer uintptr)
+TEXT ·handlers(SB), NOSPLIT, $0-16
+	LEAQ ·onSignal(SB), AX
+	MOVQ AX, handler+0(FP)
+	LEAQ ·signalReturn(SB), AX
+	MOVQ AX, restorer+8(FP)
+	RET
