@@ -54,18 +54,18 @@ type Cmd struct {
 	// State is set by Wait.
 	State *State
 
-	lookErr   error
-	run       *run
-	keeper    *keeper
-	exited    chan struct{} // the program's first process has ended
-	collected chan struct{} // no process is left, the guardian neither
-	empty     chan struct{} // and everything is released
-	copies    plumbing
-	failure   error // why the tree ended without an exit status
-	relay     relay
-	turn      *os.File // a successor's, see Detach
-	pid       int
-	left      bool // processes were left when the first ended
+	lookErr error
+	run     *run
+	keeper  *keeper
+	exited  chan struct{} // the program's first process has ended
+	waited  chan struct{} // and Wait may return: others are left, or the guardian is gone, too
+	empty   chan struct{} // no process is left, and everything is released
+	copies  plumbing
+	failure error // why the tree ended without an exit status
+	relay   relay
+	turn    *os.File // a successor's, see Detach
+	pid     int
+	left    bool // processes were left when the first ended
 }
 
 // A State is how a program ended.
@@ -151,10 +151,7 @@ func (c *Cmd) Wait() error {
 	if c.run == nil {
 		return errors.New("supervisor: not started")
 	}
-	<-c.exited
-	if !c.left {
-		<-c.collected // no zombie is left either, in containers where nobody reaps
-	}
+	<-c.waited
 	err := c.copies.wait()
 	if c.failure != nil {
 		return c.failure

@@ -30,7 +30,7 @@ const (
 	legacyListener
 	legacyConn
 	legacyRegion
-	legacyTurn // a socket: a byte when the successor is ready, a byte back when it is its turn, and its end with the predecessor's
+	legacyTurn // a socket: a byte when the successor is ready, a byte back when it is its turn
 )
 
 // Detach hands the processes that the program left behind to a successor: the
@@ -156,19 +156,15 @@ func Succeed() error {
 		return errors.New("supervisor: the predecessor did not let go")
 	}
 	r.start()
-	// The predecessor may take messages of the guardian to its very end, so what it
-	// took is asked for again after that.
-	turn.Read(make([]byte, 1))
 	turn.Close()
 	k := keeper{conn: legacyConn}
-	k.send(guardian.CommandStatus)
 	for {
-		m, fd, err := k.receive()
+		_, fd, err := k.receive()
 		if fd >= 0 {
 			unix.Close(fd)
 		}
-		if err != nil || m.Type == guardian.Empty {
-			break
+		if err != nil {
+			break // the end, whoever of us two got the messages before it
 		}
 	}
 	r.stop()

@@ -157,6 +157,7 @@ func (r *run) receive() {
 			// The caller was killed before we took its call, or no process is
 			// left at all.
 			if r.hungUp() {
+				runtime.UnlockOSThread() // there are no tracees any more, and to end a thread costs time
 				return
 			}
 			continue
@@ -317,6 +318,9 @@ func (r *run) stop() {
 
 func (r *run) stopReceivers() {
 	r.closing.Store(true)
+	if r.receivers.Load() == 0 {
+		return // as it is on Linux >= 6.6, where they saw the end themselves
+	}
 	gone := make(chan struct{})
 	go func() {
 		r.done.Wait()

@@ -37,6 +37,7 @@ func (c *Cmd) Start() error {
 	}
 	if err := c.prepare(r); err != nil {
 		c.copies.abandon()
+		c.StopRelay()
 		if c.keeper != nil {
 			c.keeper.killTree()
 			c.keeper.collect()
@@ -154,7 +155,7 @@ func (c *Cmd) begin(r *run) error {
 	r.first.Store(m.PID)
 	setSyncWakeUp(r.listener) // Linux >= 6.6; slower without, not wrong
 	c.run, c.pid = r, int(m.PID)
-	c.exited, c.collected, c.empty = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	c.exited, c.waited, c.empty = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	r.firstExec()
 	go c.watch()
 	return nil
@@ -189,18 +190,20 @@ func (c *Cmd) watch() {
 			ended = true
 			c.State, c.failure = s, failure
 			close(c.exited)
-			runtime.Gosched() // first who waits for it, then what is left to do
+			if c.left {
+				close(c.waited)
+			}
 		}
 	}
-	for {
+	for more := true; more; {
 		c.await()
 		m, fd, err := c.keeper.receive()
 		if fd >= 0 {
 			unix.Close(fd)
 		}
 		if err != nil {
-			// Killed, with nobody left to adopt and kill what remains: do what
-			// can be done.
+			// Where nothing is left that is how it ends. Where it was killed, with
+			// nobody to adopt and kill what remains, do what can be done.
 			if !ended {
 				unix.Kill(c.pid, unix.SIGKILL)
 			}
@@ -211,23 +214,25 @@ func (c *Cmd) watch() {
 		case guardian.Exit:
 			c.left = m.Detail != 0
 			end(&State{unix.WaitStatus(m.Status), m.Rusage}, nil)
+			more = c.left
 		case guardian.ExecFailed:
 			if m.Detail != 0 {
 				end(&State{}, startError(guardian.Step(m.Detail), unix.Errno(m.Status)))
 			} else {
 				end(&State{}, &ExecError{c.Path, unix.Errno(m.Status)})
 			}
+			more = false
 		case guardian.Stop:
 			c.relay.stopped(c.keeper, c.pid, unix.WaitStatus(m.Status).StopSignal())
 		case guardian.Signal:
 			c.relay.sighted(unix.Signal(m.Status))
 		}
-		if m.Type == guardian.Empty {
-			break
-		}
 	}
 	c.keeper.collect()
-	close(c.collected)
+	if !c.left {
+		close(c.waited)   // no zombie is left either, in containers where nobody reaps
+		runtime.Gosched() // first who waits, then what is left to do
+	}
 	c.run.final.Store(ptr(c.run.counters()))
 	c.run.stop()
 }

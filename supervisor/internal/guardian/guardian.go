@@ -38,7 +38,6 @@ const (
 	Stop
 	Continue
 	Signal // a signal reached the process group: Status is its number, Detail its si_code, PID its sender
-	Empty  // no process is left; the guardian ends when the connection does
 )
 
 // A Step is what the guardian was doing when it failed.
@@ -53,7 +52,8 @@ func (s Step) String() string {
 	return fmt.Sprintf("step %d", uint32(s))
 }
 
-// A Message is what the guardian sends, one packet each.
+// A Message is what the guardian sends, one packet each. Where no process is left
+// it ends, and the connection with it.
 type Message struct {
 	Type   Type
 	PID    int32
@@ -83,9 +83,6 @@ var CommandRun = []byte{2, 0, 0, 0}
 // CommandAdopt gives the guardian another supervisor to watch; a pidfd of that
 // comes with it.
 var CommandAdopt = []byte{3, 0, 0, 0}
-
-// CommandStatus makes the guardian say Empty again, if no process is left.
-var CommandStatus = []byte{6, 0, 0, 0}
 
 // CommandWake makes the guardian continue its parent, by SIGCONT, once the program
 // runs again, until CommandAwake ends that.

@@ -55,8 +55,8 @@ struct launch {
 	u64 tick;            // ms between two generations, 0 for no such bumps
 };
 
-enum { MSG_STARTED = 1, MSG_FAILED, MSG_EXEC_FAILED, MSG_EXIT, MSG_STOP, MSG_CONTINUE, MSG_SIGNAL, MSG_EMPTY };
-enum { CMD_KILL = 1, CMD_RUN, CMD_ADOPT, CMD_WAKE, CMD_AWAKE, CMD_STATUS };
+enum { MSG_STARTED = 1, MSG_FAILED, MSG_EXEC_FAILED, MSG_EXIT, MSG_STOP, MSG_CONTINUE, MSG_SIGNAL };
+enum { CMD_KILL = 1, CMD_RUN, CMD_ADOPT, CMD_WAKE, CMD_AWAKE };
 enum { STEP_PRIVS = 1, STEP_FILTER, STEP_DENY, STEP_FORK, STEP_LAUNCH };
 
 struct msg {
@@ -339,10 +339,10 @@ static int reap(s32 program)
 		else
 			tell(&m);
 	}
-	if (end.type) {
+	if (end.type == MSG_EXIT)
 		end.detail = pid != -ECHILD;
+	if (end.type)
 		tell_end(&end);
-	}
 	return pid != -ECHILD;
 }
 
@@ -454,7 +454,7 @@ __attribute__((used)) void guardian(u64 *sp)
 	await_listener(pid);
 	let_go(signals);
 
-	int wake = 0, woken = 0, empty = 0;
+	int wake = 0, woken = 0;
 	for (;;) {
 		struct {
 			s32 fd;
@@ -489,22 +489,16 @@ __attribute__((used)) void guardian(u64 *sp)
 			if (si.ssi_signo != SIGCHLD)
 				report(MSG_SIGNAL, si.ssi_pid, si.ssi_signo, si.ssi_code);
 		}
-		// SIGCHLD is not queued twice: look every time.
-		if (!empty && !reap(pid)) {
-			empty = 1;
-			report(MSG_EMPTY, 0, 0, 0);
-		}
+		// SIGCHLD is not queued twice: look every time. Where no process is left
+		// our end says so.
+		if (!reap(pid))
+			SYS(SYS_exit_group, 0);
 		if (p[1].revents) {
 			long n = receive(&command, fd, 0x40 /* MSG_DONTWAIT */);
 			if (n > 0 && command == CMD_ADOPT && fd[0] >= 0) {
 				// Another supervisor serves from here on.
 				SYS(SYS_close, supervisor);
 				supervisor = fd[0];
-				continue;
-			}
-			if (n > 0 && command == CMD_STATUS) {
-				if (empty) // the other supervisor may have taken the message
-					report(MSG_EMPTY, 0, 0, 0);
 				continue;
 			}
 			if (n > 0 && (command == CMD_WAKE || command == CMD_AWAKE)) {
