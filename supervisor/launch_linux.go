@@ -147,8 +147,8 @@ func (k *keeper) receive() (guardian.Message, int, error) {
 	oob := make([]byte, unix.CmsgSpace(4))
 	for {
 		n, on, _, _, err := unix.Recvmsg(k.conn, buf, oob, unix.MSG_CMSG_CLOEXEC)
-		if err == unix.EINTR {
-			continue
+		if err == unix.EINTR || err == unix.ECONNRESET {
+			continue // ECONNRESET, once: it ended with commands of ours unread; what it said comes still
 		}
 		if err != nil || n == 0 {
 			return guardian.Message{}, -1, errGuardian

@@ -100,6 +100,7 @@ static u64 saved_mask;
 static struct ksigaction saved_chld;
 static int control, supervisor;
 static int stopped; // the program is
+static int stops;   // it was, and the supervisor was told
 
 __attribute__((used)) void *memcpy(void *d, const void *s, u64 n)
 {
@@ -334,6 +335,7 @@ static int reap(s32 program)
 			m.detail = shared.step;
 		}
 		stopped = m.type == MSG_STOP;
+		stops |= stopped;
 		if (m.type == MSG_EXIT)
 			end = m;
 		else
@@ -454,7 +456,7 @@ __attribute__((used)) void guardian(u64 *sp)
 	await_listener(pid);
 	let_go(signals);
 
-	int wake = 0, woken = 0;
+	int wake = 0, woken = 0, empty = 0;
 	for (;;) {
 		struct {
 			s32 fd;
@@ -490,9 +492,14 @@ __attribute__((used)) void guardian(u64 *sp)
 				report(MSG_SIGNAL, si.ssi_pid, si.ssi_signo, si.ssi_code);
 		}
 		// SIGCHLD is not queued twice: look every time. Where no process is left
-		// our end says so.
-		if (!reap(pid))
-			SYS(SYS_exit_group, 0);
+		// the end of the connection says so, and ours comes with it, unless the
+		// supervisor may be about to stop: then it needs us until it is through.
+		if (!empty && !reap(pid)) {
+			if (!stops)
+				SYS(SYS_exit_group, 0);
+			empty = 1;
+			SYS(SYS_shutdown, control, 1 /* SHUT_WR */);
+		}
 		if (p[1].revents) {
 			long n = receive(&command, fd, 0x40 /* MSG_DONTWAIT */);
 			if (n > 0 && command == CMD_ADOPT && fd[0] >= 0) {
