@@ -313,7 +313,7 @@ func (r *run) buildRegion(stats bool) error {
 	r.syscallInsn = off
 	o := vdsoshim.Options{Kernel: kernel, Bind: r.binding, Count: stats}
 	if r.binding("getrandom") == vdsoshim.Shim {
-		o.Blocks = vdsoshim.ChachaScalarOff
+		o.Blocks = vdsoshim.Best().Off()
 	}
 	built, err := vdsoshim.Complete(o)
 	if err != nil {
