@@ -84,6 +84,16 @@ func (b *Builder) Foreign(allow bool) *Builder {
 	return b
 }
 
+// RNG says where random bytes come from, and how the shim makes them.
+func (b *Builder) RNG(r RNG) *Builder {
+	if e := r.check(); e != nil {
+		b.errs = append(b.errs, e)
+		return b
+	}
+	b.p.rng, b.p.block = &r, &r.Block
+	return b
+}
+
 // Policy returns what was built, to be merged with others.
 func (b *Builder) Policy() (*Policy, error) {
 	if len(b.errs) > 0 {

@@ -64,6 +64,8 @@ func (p *Plan) explainRule(r *Rule) Explanation {
 		x.By = "supervisor"
 		if r.Mechanism == VDSO {
 			x.By = "kernel"
+		} else if p.RNG.Source == Deterministic && r.Name == "getrandom" {
+			x.Why += "; by notify, since one place makes all deterministic bytes"
 		} else if r.Mechanism == Notify && !r.OwnMechanism && p.tested(r.Nr) {
 			x.Why += "; by notify, since arguments are tested and a vDSO function is called without a filter"
 		}
@@ -221,6 +223,13 @@ func (p *Plan) explainRest(w io.Writer) {
 		fmt.Fprintf(w, "32-bit and x32 calls: refused with ENOSYS, since some calls are denied\n")
 	} else {
 		fmt.Fprintf(w, "32-bit and x32 calls: the kernel's own\n")
+	}
+	if p.RNG != (RNG{}) {
+		fmt.Fprintf(w, "random bytes: %v", p.RNG)
+		if s := p.RNG.Pos.String(); s != "" {
+			fmt.Fprintf(w, " (%s)", s)
+		}
+		fmt.Fprintln(w)
 	}
 	for _, warning := range p.Warnings {
 		fmt.Fprintf(w, "warning: %v\n", warning)

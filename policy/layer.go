@@ -18,6 +18,8 @@ type Policy struct {
 	defPos  Pos
 	strict  *bool
 	foreign *bool // true: allow
+	rng     *RNG  // its source and seed
+	block   *Block
 	rules   []Rule
 }
 

@@ -6,6 +6,9 @@ import "slices"
 type Warning struct {
 	Pos Pos
 	Msg string
+	// EachRun means that whoever runs a program under the plan is to be told,
+	// and not only who looks at the policy.
+	EachRun bool
 }
 
 // String returns the place and the message.
@@ -18,8 +21,9 @@ func (w Warning) String() string {
 
 // Merge lays policies over each other and returns the plan that they make.
 // Rules of a later policy are asked first: where one holds it wins, and where
-// none holds the earlier policies decide. Of default, strict and foreign the
-// last policy that says something about them counts.
+// none holds the earlier policies decide. Of default, strict, foreign, the source
+// of random bytes with its seed, and the block function the last policy that says
+// something about them counts.
 func Merge(policies ...*Policy) (*Plan, error) {
 	p := &Plan{}
 	for i := len(policies) - 1; i >= 0; i-- {
@@ -35,11 +39,17 @@ func Merge(policies ...*Policy) (*Plan, error) {
 		if q.foreign != nil {
 			p.ForeignAllow = *q.foreign
 		}
+		if q.rng != nil {
+			p.RNG.Source, p.RNG.Seed, p.RNG.Pos = q.rng.Source, q.rng.Seed, q.rng.Pos
+		}
+		if q.block != nil {
+			p.RNG.Block = *q.block
+		}
 	}
 	p.Rules = append(p.Rules, defaultRules(p.Default, p.DefaultPos)...)
 	sortRules(p.Rules)
 	p.Rules = dropHidden(p.Rules)
-	if errs := settle(p.Rules); len(errs) > 0 {
+	if errs := append(settle(p.Rules), p.settleRNG()...); len(errs) > 0 {
 		return nil, errs
 	}
 	p.Warnings = warnings(p)
@@ -126,8 +136,8 @@ func settle(rules []Rule) Errors {
 
 // WithMechanism returns a plan in which every rule that names no mechanism of
 // its own has m, as far as a mechanism means anything for it: allow, deny,
-// kill, audit and stub have none, and a rule whose call is tested for
-// arguments keeps notify under auto.
+// kill, audit and stub have none, a rule whose call is tested for arguments keeps
+// notify under auto, and so does getrandom where its bytes are deterministic.
 func (p *Plan) WithMechanism(m Mechanism) (*Plan, error) {
 	if int(m) >= len(mechanismWords) {
 		return nil, failf("unknown mechanism %d", m).wrap(ErrUnknown)
@@ -150,6 +160,7 @@ func (p *Plan) WithMechanism(m Mechanism) (*Plan, error) {
 		}
 	}
 	errs = append(errs, settle(q.Rules)...)
+	errs = append(errs, q.settleRNG()...)
 	if len(errs) > 0 {
 		return nil, errs
 	}

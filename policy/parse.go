@@ -14,7 +14,7 @@ import (
 const Version = 1
 
 var (
-	topKeys  = []string{"version", "description", "default", "strict", "foreign", "rules"}
+	topKeys  = []string{"version", "description", "default", "strict", "foreign", "rng", "rules"}
 	ruleKeys = []string{"calls", "except", "when", "mechanism", "do"}
 )
 
@@ -71,6 +71,8 @@ func (s *source) policy(body *ast.MappingNode, p *Policy) {
 				s.fail(start(v), failf("foreign is allow or refuse, not %s", s.show(v)).
 					hint("it says whether 32-bit and x32 calls are let through although some calls are denied"))
 			}
+		case "rng":
+			s.rng(v, p)
 		case "rules":
 			rules = v
 		}
@@ -202,9 +204,7 @@ func (s *source) keys(m *ast.MappingNode, allowed []string, other func(string) s
 		if !slices.Contains(allowed, key) {
 			known = false
 			e := failf("unknown key %q", key).wrap(ErrUnknown)
-			if slices.Contains(laterKeys, key) {
-				e = failf("the key %s is not available in this version", key).wrap(ErrUnavailable)
-			} else if h := other(key); h != "" {
+			if h := other(key); h != "" {
 				_ = e.hint("%s", h)
 			} else {
 				_ = e.hint("%s", meant(key, allowed))

@@ -132,6 +132,9 @@ type Plan struct {
 	// ForeignAllow lets 32-bit and x32 calls through although there are deny
 	// or kill rules or such a default; without them they are always let through.
 	ForeignAllow bool
+	// RNG is where random bytes come from. Where it is deterministic, the rules
+	// of getrandom go by Notify.
+	RNG RNG
 	// Warnings are about what the author may not have expected.
 	Warnings []Warning
 }

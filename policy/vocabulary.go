@@ -25,9 +25,8 @@ var valueWords = []string{"go", "return", "errno"}
 // laterActions and laterMechanisms are words of the language that no code
 // stands behind yet.
 var (
-	laterActions    = []string{"passthrough", "rewrite", "rng"}
+	laterActions    = []string{"passthrough", "rewrite"}
 	laterMechanisms = []string{"patch", "trap", "sud", "ptrace", "ptrace-all"}
-	laterKeys       = []string{"rng"}
 )
 
 func otherTopKeys(key string) string {
@@ -40,6 +39,8 @@ func otherTopKeys(key string) string {
 		return "rules are about x86-64; the key foreign is for other architectures"
 	case "calls", "do", "when", "mechanism", "except":
 		return "this is a key of a rule, which is an element of the list rules"
+	case "seed", "source", "block", "random":
+		return "did you mean rng? " + rngExample
 	}
 	return ""
 }
@@ -58,7 +59,7 @@ func otherRuleKeys(key string) string {
 		return "did you mean do: {" + key + ": …}?"
 	case "shim", "stub", "allow", "deny", "kill", "audit":
 		return "did you mean do: " + key + "?"
-	case "version", "description", "default", "strict", "foreign", "rules":
+	case "version", "description", "default", "strict", "foreign", "rng", "rules":
 		return "this is a key of the file, not of a rule"
 	}
 	return ""
@@ -71,7 +72,7 @@ var otherActions = []struct{ word, here string }{
 	{"scmp_act_notify", "{go: NAME}"}, {"seccomp_ret_kill_process", "kill"}, {"seccomp_ret_log", "audit"},
 	{"seccomp_ret_allow", "allow"}, {"block", "deny"}, {"refuse", "deny"}, {"eperm", "deny, or {errno: EPERM}"},
 	{"log", "audit"}, {"notify", "{go: NAME}, or the key mechanism"}, {"vdso", "shim, or the key mechanism"}, {"fail", "{errno: NAME}"}, {"none", "allow"}, {"native", "allow"},
-	{"kernel", "allow"}, {"pass", "allow"}, {"handler", "{go: NAME}"},
+	{"rng", "shim, and the key rng of the file"}, {"kernel", "allow"}, {"pass", "allow"}, {"handler", "{go: NAME}"},
 }
 
 // action reads do and default.

@@ -70,7 +70,11 @@ func isIntArg(name string, arg int) bool {
 func warnings(p *Plan) []Warning {
 	var out []Warning
 	warn := func(pos Pos, format string, args ...any) {
-		out = append(out, Warning{pos, fmt.Sprintf(format, args...)})
+		out = append(out, Warning{Pos: pos, Msg: fmt.Sprintf(format, args...)})
+	}
+	if p.RNG.Source == Deterministic {
+		warn(p.RNG.Pos, "random bytes are deterministic, from the seed %s, and no secret: for tests only", seedLabel(p.RNG.Seed))
+		out[0].EachRun = true
 	}
 	refusing := p.Default.Kind == Deny || p.Default.Kind == Kill
 	var uring []string
@@ -167,7 +171,7 @@ func (p *Plan) openSiblings(group string) []Warning {
 	if len(denied) == 0 || len(open) == 0 {
 		return nil
 	}
-	return []Warning{{pos, fmt.Sprintf("%s denied, but %s can do the same", are(denied), strings.Join(open, ", "))}}
+	return []Warning{{Pos: pos, Msg: fmt.Sprintf("%s denied, but %s can do the same", are(denied), strings.Join(open, ", "))}}
 }
 
 func are(names []string) string {

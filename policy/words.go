@@ -85,6 +85,6 @@ func (p *Plan) String() string {
 		r := &p.Rules[i]
 		fmt.Fprintf(&b, "%d %s [%s] %v %v\n", r.Nr, r.Name, when(r.Conds), r.Mechanism, r.Action)
 	}
-	fmt.Fprintf(&b, "default %v, strict %v, foreign %v\n", p.Default, p.Strict, p.ForeignAllow)
+	fmt.Fprintf(&b, "default %v, strict %v, foreign %v, rng %v\n", p.Default, p.Strict, p.ForeignAllow, p.RNG)
 	return b.String()
 }
