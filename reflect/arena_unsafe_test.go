@@ -162,6 +162,12 @@ func (a *arena) compare(t testing.TB, name string, args [6]uint64, chance bool) 
 	if !ok {
 		t.Fatalf("no handler %s", name)
 	}
+	return a.compareWith(t, h, name, args, chance)
+}
+
+// compareWith is compare with a handler that is not the builtin one.
+func (a *arena) compareWith(t testing.TB, h Handler, name string, args [6]uint64, chance bool) (kernel, ours outcome) {
+	t.Helper()
 	nr := numbers[name]
 	kernel = a.run(func() (int64, unix.Errno, bool) {
 		v, e := kernelCall(nr, args)

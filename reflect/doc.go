@@ -10,6 +10,9 @@
 // getrandom and the time calls that answer as the kernel does: the same checks
 // in the same order, the same errors, the same bytes written before an error.
 //
+// [Seeded] serves getrandom with bytes that follow from a seed instead; [StreamKey]
+// says how.
+//
 // # Memory
 //
 // [Process] and [ProcessMemory] read and write another process with
