@@ -97,6 +97,9 @@ func (c *Cmd) Detach(name string, args ...string) error {
 		err != unix.EPIPE && err != unix.ECONNRESET { // the last process has just ended
 		return fmt.Errorf("speak to the guardian: %w", err)
 	}
+	if err := r.leaveStreams(file, len(state)); err != nil {
+		return err
+	}
 	if _, err := ours.Write([]byte{1}); err != nil {
 		return fmt.Errorf("speak to the successor: %w", err)
 	}
@@ -133,7 +136,7 @@ func Succeed() error {
 	if _, err := file.ReadAt(b, 0); err != nil {
 		return fmt.Errorf("read what was handed over: %w", err)
 	}
-	file.Close()
+	defer file.Close()
 	var l legacy
 	if err := json.Unmarshal(b, &l); err != nil {
 		return fmt.Errorf("read what was handed over: %w", err)
@@ -154,6 +157,9 @@ func Succeed() error {
 	}
 	if n, _ := turn.Read(make([]byte, 1)); n != 1 {
 		return errors.New("supervisor: the predecessor did not let go")
+	}
+	if err := r.takeStreams(file, int64(len(b))); err != nil {
+		return err
 	}
 	r.start()
 	turn.Close()

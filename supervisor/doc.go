@@ -19,6 +19,14 @@
 // and another receiver is started first if none would be left. One goroutine
 // follows the guardian. What receivers read is immutable or atomic.
 //
+// # Random bytes from a seed
+//
+// Under a plan with policy.Deterministic, getrandom is served from streams that
+// follow from the seed and from how a process came to be: see docs/randomness.md.
+// The supervisor sets AT_RANDOM at each exec, and in the value of AT_NULL, which
+// nothing reads, a label by which processes that are forked later are known to
+// belong to that program, whoever their parent is by then.
+//
 // # Ends
 //
 // When this process is killed, the guardian kills the tree; calls that wait get

@@ -61,6 +61,7 @@ func (r *run) exec(n *notification, alone bool) {
 		r.letGo(t)
 		return
 	}
+	from := r.depart(t)
 	pair := together(t.tid)
 	defer pair.leave()
 	// A failed exec gives no stop of its own, so one is asked for. Where a signal
@@ -95,6 +96,7 @@ func (r *run) exec(n *notification, alone bool) {
 			return
 		}
 	}
+	r.arrive(t, from)
 	r.executed(t)
 	h := &handoff{r: r, nr: n.nr, alone: alone}
 	err = h.equip(t)

@@ -44,6 +44,10 @@ type run struct {
 	syscallInsn uint64 // offset in the kernel's vDSO
 	user        []byte // the user's own vDSO image
 
+	// streams are where deterministic random bytes come from, nil where they are
+	// not.
+	streams *streams
+
 	// filters is how many seccomp filters a program has that took none itself,
 	// once countFilters is done; denies means that one of ours is the deny filter.
 	filters      int
@@ -77,10 +81,14 @@ type run struct {
 }
 
 func newRun(plan *policy.Plan) *run {
-	return &run{
+	r := &run{
 		plan: plan, listener: -1, expected: map[int32]*handoff{}, missed: map[string]*Missed{},
 		tids: map[int]struct{}{}, ran: make(chan struct{}),
 	}
+	if plan.RNG.Source == policy.Deterministic {
+		r.streams = newStreams(plan.RNG.Seed)
+	}
+	return r
 }
 
 // tableSize covers every x86-64 system call number that a plan can name.

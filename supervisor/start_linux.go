@@ -29,6 +29,11 @@ func (c *Cmd) Start() error {
 	if c.lookErr != nil {
 		return &ExecError{c.Path, errors.Unwrap(c.lookErr)}
 	}
+	if c.Plan.RNG.Block != policy.BlockAuto {
+		if _, err := blockFunction(c.Plan.RNG.Block); err != nil {
+			return err // before anything runs
+		}
+	}
 	r := newRun(c.Plan)
 	r.user, r.timed, r.warn = c.VDSO, c.Stats, c.Warn
 	if err := c.copies.connect(c.Stdin, c.Stdout, c.Stderr, c.ExtraFiles); err != nil {
@@ -74,7 +79,7 @@ func (c *Cmd) prepare(r *run) error {
 	for i, f := range c.copies.files {
 		fds[i] = number(f)
 	}
-	k, err := launch(c.Dir, fds, c.Inherit)
+	k, err := r.fixedAddresses(func() (*keeper, error) { return launch(c.Dir, fds, c.Inherit) })
 	runtime.KeepAlive(c.copies.files)
 	c.keeper = k
 	if err == nil && c.relay.active {
@@ -257,7 +262,7 @@ func (r *run) fillTable(handlers map[string]reflect.Handler) error {
 		if rule.Nr < 0 || rule.Nr >= tableSize {
 			return fmt.Errorf("system call number %d is out of range", rule.Nr)
 		}
-		h, err := handlerFor(rule, handlers)
+		h, err := r.handlerFor(rule, handlers)
 		if err != nil {
 			return err
 		}
@@ -269,7 +274,7 @@ func (r *run) fillTable(handlers map[string]reflect.Handler) error {
 
 // handlerFor is what serves a rule's notifications; nil leaves the call to the
 // kernel.
-func handlerFor(rule *policy.Rule, handlers map[string]reflect.Handler) (reflect.Handler, error) {
+func (r *run) handlerFor(rule *policy.Rule, handlers map[string]reflect.Handler) (reflect.Handler, error) {
 	name := rule.Name
 	switch a := rule.Action; a.Kind {
 	case policy.Return:
@@ -286,6 +291,9 @@ func handlerFor(rule *policy.Rule, handlers map[string]reflect.Handler) (reflect
 	case policy.Shim:
 	default:
 		return nil, nil
+	}
+	if name == "getrandom" && r.streams != nil {
+		return r.seeded(), nil
 	}
 	h, ok := reflect.Builtin(name)
 	if !ok {
@@ -313,7 +321,11 @@ func (r *run) buildRegion(stats bool) error {
 	r.syscallInsn = off
 	o := vdsoshim.Options{Kernel: kernel, Bind: r.binding, Count: stats}
 	if r.binding("getrandom") == vdsoshim.Shim {
-		o.Blocks = vdsoshim.Best().Off()
+		block, err := blockFunction(r.plan.RNG.Block)
+		if err != nil {
+			return err
+		}
+		o.Blocks = block.Off()
 	}
 	built, err := vdsoshim.Complete(o)
 	if err != nil {
