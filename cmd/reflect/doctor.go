@@ -3,24 +3,23 @@
 package main
 
 import (
-	"context"
 	"os"
 
-	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
+	"github.com/spf13/cobra"
 
 	"github.com/sysreflect/sysreflect/supervisor/probe"
 )
 
-func doctorCommand() *cli.Command {
+func doctorCommand() *cobra.Command {
 	var asJSON bool
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "try what this kernel, user and sandbox allow",
 		Long: "Doctor tries each kernel feature that a mechanism stands on and says for each mechanism\n" +
 			"whether it can be used here, by this user, or why not. Its exit status is 1 where none can.",
-		Args: cli.NoArgs,
-		Run: func(*cli.Command, []string) (err error) {
-			r := probe.Run(context.Background())
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			r := probe.Run(cmd.Context())
 			if asJSON {
 				err = writeJSON(os.Stdout, r)
 			} else {
@@ -32,6 +31,6 @@ func doctorCommand() *cli.Command {
 			return err
 		},
 	}
-	cmd.Flags.Bool(&asJSON, "json", "", "print the report as JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
 }

@@ -3,12 +3,14 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // sections splits the manual at its headings, which are commands' names.
@@ -29,10 +31,17 @@ func sections(t *testing.T) map[string]string {
 	return out
 }
 
+// wholeCommand is the root with all commands, as cobra completes it.
+func wholeCommand() *cobra.Command {
+	root := rootCommand(nil)
+	root.InitDefaultHelpCmd()
+	return root
+}
+
 // commandTree calls f for every command that a user can run.
-func commandTree(c *cli.Command, f func(*cli.Command)) {
-	for _, sub := range c.Subcommands {
-		if sub.Run != nil || len(sub.Subcommands) > 0 {
+func commandTree(c *cobra.Command, f func(*cobra.Command)) {
+	for _, sub := range c.Commands() {
+		if sub.Run != nil || sub.RunE != nil {
 			f(sub)
 			commandTree(sub, f)
 		}
@@ -43,8 +52,8 @@ func commandTree(c *cli.Command, f func(*cli.Command)) {
 func TestManual(t *testing.T) {
 	manual := sections(t)
 	seen := map[string]bool{"": true}
-	commandTree(rootCommand(nil), func(c *cli.Command) {
-		path := c.Path()
+	commandTree(wholeCommand(), func(c *cobra.Command) {
+		path := c.CommandPath()
 		seen[path] = true
 		section, ok := manual[path]
 		if !ok {
@@ -52,10 +61,10 @@ func TestManual(t *testing.T) {
 			return
 		}
 		flags := map[string]bool{"--help": true}
-		for _, f := range c.Flags.All() {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
 			names := []string{"--" + f.Name}
-			if f.Short != "" {
-				names = append(names, "-"+f.Short)
+			if f.Shorthand != "" {
+				names = append(names, "-"+f.Shorthand)
 			}
 			for _, name := range names {
 				flags[name] = true
@@ -63,7 +72,7 @@ func TestManual(t *testing.T) {
 					t.Errorf("%s: the manual does not explain %s", path, name)
 				}
 			}
-		}
+		})
 		// Tables begin with the flags that they explain.
 		for _, row := range regexp.MustCompile("(?m)^\\| (`--?[a-z].*?) \\|").FindAllStringSubmatch(section, -1) {
 			for _, name := range regexp.MustCompile("--?[a-z][a-z0-9-]*").FindAllString(row[1], -1) {
@@ -86,8 +95,8 @@ func TestCommandTable(t *testing.T) {
 		if name := c.build().Name(); name != c.name {
 			t.Errorf("command %q calls itself %q", c.name, name)
 		}
-		if found, _ := rootCommand([]string{c.name}).Find([]string{c.name}); found.Name() != c.name {
-			t.Errorf("%s is not found", c.name)
+		if found, _, err := rootCommand([]string{c.name}).Find([]string{c.name}); err != nil || found.Name() != c.name {
+			t.Errorf("%s is not found: %v", c.name, err)
 		}
 	}
 }
@@ -108,10 +117,10 @@ func TestHelp(t *testing.T) {
 		}
 		check(topic.name, string(text))
 	}
-	commandTree(rootCommand(nil), func(c *cli.Command) {
+	commandTree(wholeCommand(), func(c *cobra.Command) {
 		if c.Short == "" {
-			t.Errorf("%s has no summary", c.Path())
+			t.Errorf("%s has no summary", c.CommandPath())
 		}
-		check(c.Path(), c.HelpText())
+		check(c.CommandPath(), fmt.Sprintln(c.Long)+c.UsageString())
 	})
 }

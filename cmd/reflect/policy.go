@@ -9,26 +9,28 @@ import (
 	"os"
 	"strings"
 
-	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
+	"github.com/spf13/cobra"
 
 	"github.com/sysreflect/sysreflect/bpf"
 	"github.com/sysreflect/sysreflect/policy"
 	"github.com/sysreflect/sysreflect/vdsoshim"
 )
 
-func policyCommand() *cli.Command {
-	return group(&cli.Command{
+func policyCommand() *cobra.Command {
+	cmd := group(&cobra.Command{
 		Use:   "policy",
 		Short: "list, check and explain policies",
-	}, policyList(), policyShow(), policyCheck(), policyExplain(), policyDisasm(), policySimulate())
+	})
+	cmd.AddCommand(policyList(), policyShow(), policyCheck(), policyExplain(), policyDisasm(), policySimulate())
+	return cmd
 }
 
-func policyList() *cli.Command {
-	return &cli.Command{
+func policyList() *cobra.Command {
+	return &cobra.Command{
 		Use:   "list",
 		Short: "list the policies that come with reflect",
-		Args:  cli.NoArgs,
-		Run: func(*cli.Command, []string) error {
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
 			presets := policy.Presets()
 			width := 0
 			for _, p := range presets {
@@ -43,13 +45,13 @@ func policyList() *cli.Command {
 	}
 }
 
-func policyShow() *cli.Command {
-	return &cli.Command{
-		Use:      "show source",
-		Short:    "print a policy's text",
-		Args:     sources,
-		Complete: completePolicies,
-		Run: func(_ *cli.Command, args []string) error {
+func policyShow() *cobra.Command {
+	return &cobra.Command{
+		Use:               "show source",
+		Short:             "print a policy's text",
+		Args:              sources,
+		ValidArgsFunction: completePolicy,
+		RunE: func(_ *cobra.Command, args []string) error {
 			for _, source := range args {
 				text, _, err := policy.Source(source)
 				if err != nil {
@@ -64,16 +66,16 @@ func policyShow() *cli.Command {
 	}
 }
 
-func policyCheck() *cli.Command {
+func policyCheck() *cobra.Command {
 	var mechanism string
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "check source...",
 		Short: "look for mistakes in policies",
 		Long: "Check reads policies, lays them over each other, and prints on standard error all that is\n" +
 			"wrong with them or may surprise. It prints nothing and succeeds where nothing is wrong.",
-		Args:     sources,
-		Complete: completePolicies,
-		Run: func(_ *cli.Command, args []string) error {
+		Args:              sources,
+		ValidArgsFunction: completePolicy,
+		RunE: func(_ *cobra.Command, args []string) error {
 			plan, err := loadPlan(args, mechanism)
 			if err != nil {
 				policy.Report(os.Stderr, err)
@@ -87,18 +89,19 @@ func policyCheck() *cli.Command {
 			return err
 		},
 	}
-	cmd.Flags.String(&mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, notify").Words("auto", "vdso", "notify")
+	cmd.Flags().StringVarP(&mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, notify")
+	complete(cmd, "mechanism", "auto", "vdso", "notify")
 	return cmd
 }
 
-func policyExplain() *cli.Command {
+func policyExplain() *cobra.Command {
 	var f planFlags
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "explain [call]...",
 		Short: "say what calls meet under a policy, and why",
 		Long: "Explain prints what each call (a name, a number or a set such as @time) meets under the\n" +
 			"policy; without any, all calls that the policy has rules for.",
-		Run: func(_ *cli.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			plan, err := f.load()
 			if err != nil {
 				return err
@@ -110,13 +113,13 @@ func policyExplain() *cli.Command {
 	return cmd
 }
 
-func policyDisasm() *cli.Command {
+func policyDisasm() *cobra.Command {
 	var f planFlags
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "disasm",
 		Short: "list the seccomp filters that a policy becomes",
-		Args:  cli.NoArgs,
-		Run: func(*cli.Command, []string) error {
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
 			program, _, err := f.compile()
 			if err != nil {
 				return err
@@ -142,9 +145,9 @@ func (f *planFlags) compile() (*bpf.Program, *policy.Plan, error) {
 }
 
 // sources checks that arguments name policies.
-func sources(cmd *cli.Command, args []string) error {
+func sources(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return hinted(errors.New("no policy given"), cmd.Path()+" NAME, or ./FILE; reflect policy list shows the names")
+		return hinted(errors.New("no policy given"), cmd.CommandPath()+" NAME, or ./FILE; reflect policy list shows the names")
 	}
 	return nil
 }

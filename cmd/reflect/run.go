@@ -12,7 +12,7 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"github.com/sysreflect/sysreflect/policy"
@@ -26,14 +26,16 @@ type runFlags struct {
 	stats     string // "", "text" or "json"
 	statsFile string
 	strict    bool
+	seed      string
+	seeded    bool // --seed was given
 	setuid    bool
 	vdso      string
 	verbose   bool
 }
 
-func runCommand() *cli.Command {
+func runCommand() *cobra.Command {
 	var f runFlags
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "run [flags] [--] program [argument]...",
 		Short: "run a program with system calls reflected",
 		Long: "Run starts a program and serves the system calls that the policy names in user space, in\n" +
@@ -42,24 +44,33 @@ func runCommand() *cli.Command {
 			"first word that is not a flag, or at --.",
 		Example: "  reflect run --stats -- python3 -c 'import os; print(os.getrandom(4))'\n" +
 			"  reflect run -p no-random -- curl https://example.org\n" +
-			"  reflect run -p ./policy.yaml --stats=json --stats-file stats.json -- make",
-		Args: func(cmd *cli.Command, args []string) error {
+			"  reflect run -p ./policy.yaml --stats=json --stats-file stats.json -- make\n" +
+			"  reflect run --seed 42 -- go test -shuffle on ./...",
+		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return hinted(errors.New("no program given"), "reflect run [flags] -- program [argument]...")
 			}
 			return nil
 		},
-		Run: func(_ *cli.Command, args []string) error { return f.run(args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.seeded = cmd.Flags().Changed("seed")
+			return f.run(args)
+		},
+		ValidArgsFunction: completeProgram,
 	}
-	flags := &cmd.Flags
-	flags.First = true
+	flags := cmd.Flags()
+	flags.SetInterspersed(false)
+	flags.SortFlags = false
 	f.plan.register(cmd)
-	flags.String(&f.stats, "stats", "", "", "report what was served: as `format` text or json").Words("text", "json").Bare = "text"
-	flags.String(&f.statsFile, "stats-file", "", "", "write the report to `file`, not to standard error")
-	flags.Bool(&f.strict, "strict", "", "refuse to execute what can't be reflected (EACCES)")
-	flags.Bool(&f.setuid, "setuid", "", "let set-user-ID programs keep their privilege; for root")
-	flags.String(&f.vdso, "vdso", "", "", "give programs the vDSO image in `file`")
-	flags.Bool(&f.verbose, "verbose", "v", "say what is done, on standard error")
+	flags.StringVar(&f.stats, "stats", "", "report what was served: as `format` text or json")
+	flags.Lookup("stats").NoOptDefVal = "text"
+	flags.StringVar(&f.statsFile, "stats-file", "", "write the report to `file`, not to standard error")
+	flags.BoolVar(&f.strict, "strict", false, "refuse to execute what can't be reflected (EACCES)")
+	flags.StringVar(&f.seed, "seed", "", "make random bytes deterministic, from a number; for tests only")
+	flags.BoolVar(&f.setuid, "setuid", false, "let set-user-ID programs keep their privilege; for root")
+	flags.StringVar(&f.vdso, "vdso", "", "give programs the vDSO image in `file`")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say what is done, on standard error")
+	complete(cmd, "stats", "text", "json")
 	return cmd
 }
 
@@ -76,6 +87,11 @@ func (f *runFlags) command(args []string) (*supervisor.Cmd, error) {
 	plan, err := f.plan.load()
 	if err != nil {
 		return nil, err
+	}
+	if f.seeded {
+		if plan, err = withSeed(plan, f.seed); err != nil {
+			return nil, err
+		}
 	}
 	if f.strict {
 		strict := *plan
@@ -120,6 +136,11 @@ func (f *runFlags) run(args []string) error {
 	}
 	if f.verbose {
 		f.describe(c)
+	}
+	for _, w := range c.Plan.Warnings {
+		if w.EachRun || f.verbose {
+			warn(w.String())
+		}
 	}
 	c.Relay()
 	if err := c.Start(); err != nil {
@@ -184,9 +205,15 @@ func (f *runFlags) describe(c *supervisor.Cmd) {
 	for _, x := range c.Plan.Explain() {
 		say(os.Stderr, "2", "info", fmt.Sprintf("%s: %s by %s", x.Call, x.Meets, x.By))
 	}
-	for _, w := range c.Plan.Warnings {
-		warn(w.String())
+}
+
+// withSeed makes a plan's random bytes deterministic.
+func withSeed(plan *policy.Plan, word string) (*policy.Plan, error) {
+	seed, err := policy.ParseSeed(word)
+	if err != nil {
+		return nil, fmt.Errorf("--seed: %w", err)
 	}
+	return plan.WithSeed(seed)
 }
 
 // notStarted gives an error of Start the status and advice that it deserves.
@@ -224,16 +251,23 @@ func notStarted(name string, err error) error {
 	return err
 }
 
+// complete offers fixed words for a flag's value.
+func complete(cmd *cobra.Command, flag string, words ...string) {
+	cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
 // planFlags are the flags that choose a policy.
 type planFlags struct {
 	policies  []string
 	mechanism string
 }
 
-func (f *planFlags) register(cmd *cli.Command) {
-	flags := &cmd.Flags
-	flags.Strings(&f.policies, "policy", "p", "a preset's `name`, or a file's path with a slash; repeatable").Complete = presets
-	flags.String(&f.mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, notify").Words("auto", "vdso", "notify")
+func (f *planFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&f.policies, "policy", "p", nil, "a preset's `name`, or a file's path with a slash; repeatable")
+	flags.StringVarP(&f.mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, notify")
+	complete(cmd, "mechanism", "auto", "vdso", "notify")
+	cmd.RegisterFlagCompletionFunc("policy", completePolicy)
 }
 
 func (f *planFlags) load() (*policy.Plan, error) { return loadPlan(f.policies, f.mechanism) }

@@ -8,15 +8,15 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
+	"github.com/spf13/cobra"
 )
 
-func versionCommand() *cli.Command {
-	return &cli.Command{
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
 		Use:   "version",
 		Short: "print the version",
-		Args:  cli.NoArgs,
-		Run: func(*cli.Command, []string) error {
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(os.Stdout, "reflect %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
