@@ -3,23 +3,24 @@
 package main
 
 import (
+	"context"
 	"os"
 
-	"github.com/spf13/cobra"
+	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
 
 	"github.com/sysreflect/sysreflect/supervisor/probe"
 )
 
-func doctorCommand() *cobra.Command {
+func doctorCommand() *cli.Command {
 	var asJSON bool
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "doctor",
 		Short: "try what this kernel, user and sandbox allow",
 		Long: "Doctor tries each kernel feature that a mechanism stands on and says for each mechanism\n" +
 			"whether it can be used here, by this user, or why not. Its exit status is 1 where none can.",
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			r := probe.Run(cmd.Context())
+		Args: cli.NoArgs,
+		Run: func(*cli.Command, []string) (err error) {
+			r := probe.Run(context.Background())
 			if asJSON {
 				err = writeJSON(os.Stdout, r)
 			} else {
@@ -31,6 +32,6 @@ func doctorCommand() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
+	cmd.Flags.Bool(&asJSON, "json", "", "print the report as JSON")
 	return cmd
 }

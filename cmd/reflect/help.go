@@ -5,10 +5,9 @@ package main
 import (
 	"embed"
 	"errors"
-	"os"
 	"strings"
 
-	"github.com/spf13/cobra"
+	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
 )
 
 //go:embed help/*.txt
@@ -23,46 +22,40 @@ var helpTopics = []struct{ name, short string }{
 }
 
 // helpCommand finds a command or topic; "exit status" may be two words.
-func helpCommand() *cobra.Command {
-	return &cobra.Command{
+func helpCommand() *cli.Command {
+	return &cli.Command{
 		Use:   "help [command | topic]",
 		Short: "explain a command or a topic",
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			var words []string
-			if target, _, err := cmd.Root().Find(args); err == nil {
-				for _, c := range target.Commands() {
-					words = append(words, c.Name()+"\t"+c.Short)
+		Complete: func(c *cli.Command, args []string) (words []string, files bool) {
+			target, rest := c.Root().Find(args)
+			if len(rest) == 0 {
+				for _, sub := range target.Subcommands {
+					words = append(words, sub.Name()+"\t"+sub.Short)
 				}
 			}
-			return words, cobra.ShellCompDirectiveNoFileComp
+			return words, false
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			root := cmd.Root()
-			target, _, err := root.Find([]string{strings.Join(args, "-")})
-			if err != nil || target == root {
-				var rest []string
-				if target, rest, err = root.Find(args); err != nil || len(rest) > 0 {
+		Run: func(c *cli.Command, args []string) error {
+			target, rest := c.Root().Find([]string{strings.Join(args, "-")})
+			if len(rest) > 0 {
+				if target, rest = c.Root().Find(args); len(rest) > 0 {
 					return hinted(errors.New("no help for "+quote(strings.Join(args, " "))), "reflect help")
 				}
 			}
-			target.InitDefaultHelpFlag()
 			return target.Help()
 		},
 	}
 }
 
-// topics are commands that can't be run and only have a help text, which cobra
-// lists apart.
-func topics() []*cobra.Command {
-	var out []*cobra.Command
+// topics have a help text and nothing to run.
+func topics() []*cli.Command {
+	var out []*cli.Command
 	for _, t := range helpTopics {
 		text, err := helpTexts.ReadFile("help/" + t.name + ".txt")
 		if err != nil {
 			panic(err) // embedded: a test reads all
 		}
-		c := &cobra.Command{Use: t.name, Short: t.short}
-		c.SetHelpFunc(func(*cobra.Command, []string) { os.Stdout.Write(text) })
-		out = append(out, c)
+		out = append(out, &cli.Command{Use: t.name, Short: t.short, Long: string(text)})
 	}
 	return out
 }

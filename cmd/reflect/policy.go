@@ -9,28 +9,26 @@ import (
 	"os"
 	"strings"
 
-	"github.com/spf13/cobra"
+	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
 
 	"github.com/sysreflect/sysreflect/bpf"
 	"github.com/sysreflect/sysreflect/policy"
 	"github.com/sysreflect/sysreflect/vdsoshim"
 )
 
-func policyCommand() *cobra.Command {
-	cmd := group(&cobra.Command{
+func policyCommand() *cli.Command {
+	return group(&cli.Command{
 		Use:   "policy",
 		Short: "list, check and explain policies",
-	})
-	cmd.AddCommand(policyList(), policyShow(), policyCheck(), policyExplain(), policyDisasm(), policySimulate())
-	return cmd
+	}, policyList(), policyShow(), policyCheck(), policyExplain(), policyDisasm(), policySimulate())
 }
 
-func policyList() *cobra.Command {
-	return &cobra.Command{
+func policyList() *cli.Command {
+	return &cli.Command{
 		Use:   "list",
 		Short: "list the policies that come with reflect",
-		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
+		Args:  cli.NoArgs,
+		Run: func(*cli.Command, []string) error {
 			presets := policy.Presets()
 			width := 0
 			for _, p := range presets {
@@ -45,13 +43,13 @@ func policyList() *cobra.Command {
 	}
 }
 
-func policyShow() *cobra.Command {
-	return &cobra.Command{
-		Use:               "show source",
-		Short:             "print a policy's text",
-		Args:              sources,
-		ValidArgsFunction: completePolicy,
-		RunE: func(_ *cobra.Command, args []string) error {
+func policyShow() *cli.Command {
+	return &cli.Command{
+		Use:      "show source",
+		Short:    "print a policy's text",
+		Args:     sources,
+		Complete: completePolicies,
+		Run: func(_ *cli.Command, args []string) error {
 			for _, source := range args {
 				text, _, err := policy.Source(source)
 				if err != nil {
@@ -66,16 +64,16 @@ func policyShow() *cobra.Command {
 	}
 }
 
-func policyCheck() *cobra.Command {
+func policyCheck() *cli.Command {
 	var mechanism string
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "check source...",
 		Short: "look for mistakes in policies",
 		Long: "Check reads policies, lays them over each other, and prints on standard error all that is\n" +
 			"wrong with them or may surprise. It prints nothing and succeeds where nothing is wrong.",
-		Args:              sources,
-		ValidArgsFunction: completePolicy,
-		RunE: func(_ *cobra.Command, args []string) error {
+		Args:     sources,
+		Complete: completePolicies,
+		Run: func(_ *cli.Command, args []string) error {
 			plan, err := loadPlan(args, mechanism)
 			if err != nil {
 				policy.Report(os.Stderr, err)
@@ -89,19 +87,18 @@ func policyCheck() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, notify")
-	complete(cmd, "mechanism", "auto", "vdso", "notify")
+	cmd.Flags.String(&mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, notify").Words("auto", "vdso", "notify")
 	return cmd
 }
 
-func policyExplain() *cobra.Command {
+func policyExplain() *cli.Command {
 	var f planFlags
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "explain [call]...",
 		Short: "say what calls meet under a policy, and why",
 		Long: "Explain prints what each call (a name, a number or a set such as @time) meets under the\n" +
 			"policy; without any, all calls that the policy has rules for.",
-		RunE: func(_ *cobra.Command, args []string) error {
+		Run: func(_ *cli.Command, args []string) error {
 			plan, err := f.load()
 			if err != nil {
 				return err
@@ -113,13 +110,13 @@ func policyExplain() *cobra.Command {
 	return cmd
 }
 
-func policyDisasm() *cobra.Command {
+func policyDisasm() *cli.Command {
 	var f planFlags
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "disasm",
 		Short: "list the seccomp filters that a policy becomes",
-		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
+		Args:  cli.NoArgs,
+		Run: func(*cli.Command, []string) error {
 			program, _, err := f.compile()
 			if err != nil {
 				return err
@@ -145,9 +142,9 @@ func (f *planFlags) compile() (*bpf.Program, *policy.Plan, error) {
 }
 
 // sources checks that arguments name policies.
-func sources(cmd *cobra.Command, args []string) error {
+func sources(cmd *cli.Command, args []string) error {
 	if len(args) == 0 {
-		return hinted(errors.New("no policy given"), cmd.CommandPath()+" NAME, or ./FILE; reflect policy list shows the names")
+		return hinted(errors.New("no policy given"), cmd.Path()+" NAME, or ./FILE; reflect policy list shows the names")
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
 	"golang.org/x/sys/unix"
 
 	"github.com/sysreflect/sysreflect/policy"
@@ -26,16 +26,15 @@ type runFlags struct {
 	stats     string // "", "text" or "json"
 	statsFile string
 	strict    bool
-	seed      string
-	seeded    bool // --seed was given
+	seed      []string // each --seed; the last counts
 	setuid    bool
 	vdso      string
 	verbose   bool
 }
 
-func runCommand() *cobra.Command {
+func runCommand() *cli.Command {
 	var f runFlags
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "run [flags] [--] program [argument]...",
 		Short: "run a program with system calls reflected",
 		Long: "Run starts a program and serves the system calls that the policy names in user space, in\n" +
@@ -46,31 +45,24 @@ func runCommand() *cobra.Command {
 			"  reflect run -p no-random -- curl https://example.org\n" +
 			"  reflect run -p ./policy.yaml --stats=json --stats-file stats.json -- make\n" +
 			"  reflect run --seed 42 -- go test -shuffle on ./...",
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(cmd *cli.Command, args []string) error {
 			if len(args) == 0 {
 				return hinted(errors.New("no program given"), "reflect run [flags] -- program [argument]...")
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			f.seeded = cmd.Flags().Changed("seed")
-			return f.run(args)
-		},
-		ValidArgsFunction: completeProgram,
+		Run: func(_ *cli.Command, args []string) error { return f.run(args) },
 	}
-	flags := cmd.Flags()
-	flags.SetInterspersed(false)
-	flags.SortFlags = false
+	flags := &cmd.Flags
+	flags.First = true
 	f.plan.register(cmd)
-	flags.StringVar(&f.stats, "stats", "", "report what was served: as `format` text or json")
-	flags.Lookup("stats").NoOptDefVal = "text"
-	flags.StringVar(&f.statsFile, "stats-file", "", "write the report to `file`, not to standard error")
-	flags.BoolVar(&f.strict, "strict", false, "refuse to execute what can't be reflected (EACCES)")
-	flags.StringVar(&f.seed, "seed", "", "make random bytes deterministic, from a number; for tests only")
-	flags.BoolVar(&f.setuid, "setuid", false, "let set-user-ID programs keep their privilege; for root")
-	flags.StringVar(&f.vdso, "vdso", "", "give programs the vDSO image in `file`")
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say what is done, on standard error")
-	complete(cmd, "stats", "text", "json")
+	flags.String(&f.stats, "stats", "", "", "report what was served: as `format` text or json").Words("text", "json").Bare = "text"
+	flags.String(&f.statsFile, "stats-file", "", "", "write the report to `file`, not to standard error")
+	flags.Bool(&f.strict, "strict", "", "refuse to execute what can't be reflected (EACCES)")
+	flags.Strings(&f.seed, "seed", "", "make random bytes deterministic, from `number`; for tests only")
+	flags.Bool(&f.setuid, "setuid", "", "let set-user-ID programs keep their privilege; for root")
+	flags.String(&f.vdso, "vdso", "", "", "give programs the vDSO image in `file`")
+	flags.Bool(&f.verbose, "verbose", "v", "say what is done, on standard error")
 	return cmd
 }
 
@@ -88,8 +80,8 @@ func (f *runFlags) command(args []string) (*supervisor.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.seeded {
-		if plan, err = withSeed(plan, f.seed); err != nil {
+	if n := len(f.seed); n > 0 {
+		if plan, err = withSeed(plan, f.seed[n-1]); err != nil {
 			return nil, err
 		}
 	}
@@ -251,23 +243,16 @@ func notStarted(name string, err error) error {
 	return err
 }
 
-// complete offers fixed words for a flag's value.
-func complete(cmd *cobra.Command, flag string, words ...string) {
-	cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
-}
-
 // planFlags are the flags that choose a policy.
 type planFlags struct {
 	policies  []string
 	mechanism string
 }
 
-func (f *planFlags) register(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringArrayVarP(&f.policies, "policy", "p", nil, "a preset's `name`, or a file's path with a slash; repeatable")
-	flags.StringVarP(&f.mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, notify")
-	complete(cmd, "mechanism", "auto", "vdso", "notify")
-	cmd.RegisterFlagCompletionFunc("policy", completePolicy)
+func (f *planFlags) register(cmd *cli.Command) {
+	flags := &cmd.Flags
+	flags.Strings(&f.policies, "policy", "p", "a preset's `name`, or a file's path with a slash; repeatable").Complete = presets
+	flags.String(&f.mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, notify").Words("auto", "vdso", "notify")
 }
 
 func (f *planFlags) load() (*policy.Plan, error) { return loadPlan(f.policies, f.mechanism) }

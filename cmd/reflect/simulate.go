@@ -10,7 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/spf13/cobra"
+	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
 	"golang.org/x/sys/unix"
 
 	"github.com/sysreflect/sysreflect/bpf"
@@ -29,27 +29,25 @@ type simulateFlags struct {
 	arch string
 }
 
-func policySimulate() *cobra.Command {
+func policySimulate() *cli.Command {
 	var f simulateFlags
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "simulate --call name",
 		Short: "say what the filters answer to one call",
 		Example: "  reflect policy simulate --call getrandom --arg1 16\n" +
 			"  reflect policy simulate -p no-network --call socket --arg0 2\n" +
 			"  reflect policy simulate --call getrandom --ip gate",
-		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return f.simulate() },
+		Args: cli.NoArgs,
+		Run:  func(*cli.Command, []string) error { return f.simulate() },
 	}
 	f.plan.register(cmd)
-	flags := cmd.Flags()
-	flags.StringVar(&f.call, "call", "", "the system call: `name` or number")
+	flags := &cmd.Flags
+	flags.String(&f.call, "call", "", "", "the system call: `name` or number")
 	for i := range f.args {
-		flags.StringVar(&f.args[i], fmt.Sprintf("arg%d", i), "0", fmt.Sprintf("argument %d, as a C `constant`", i))
+		flags.String(&f.args[i], fmt.Sprintf("arg%d", i), "", "0", fmt.Sprintf("argument %d, as a C `constant`", i))
 	}
-	flags.StringVar(&f.ip, "ip", "0x401000", "the `address` after the call's instruction, or gate")
-	flags.StringVar(&f.arch, "arch", "x86-64", "the call's `ABI`: x86-64, x32 or i386")
-	complete(cmd, "arch", "x86-64", "x32", "i386")
-	complete(cmd, "ip", "gate")
+	flags.String(&f.ip, "ip", "", "0x401000", "the `address` after the call's instruction, or gate").Words("gate")
+	flags.String(&f.arch, "arch", "", "x86-64", "the call's `ABI`: x86-64, x32 or i386").Words("x86-64", "x32", "i386")
 	return cmd
 }
 

@@ -11,22 +11,22 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/spf13/cobra"
+	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
 
 	"github.com/sysreflect/sysreflect/policy"
 	"github.com/sysreflect/sysreflect/vdsoshim"
 )
 
-func vdsoCommand() *cobra.Command {
+func vdsoCommand() *cli.Command {
 	var plan planFlags
 	var dump, which string
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "vdso",
 		Short: "print the symbols of the kernel's vDSO and of reflect's",
 		Long: "Vdso prints what the running kernel's vDSO exports beside what the image exports that\n" +
 			"reflect puts in its place under the policy, and what each function of that leads to.",
-		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
+		Args: cli.NoArgs,
+		Run: func(*cli.Command, []string) error {
 			p, err := plan.load()
 			if err != nil {
 				return err
@@ -56,9 +56,8 @@ func vdsoCommand() *cobra.Command {
 		},
 	}
 	plan.register(cmd)
-	cmd.Flags().StringVar(&dump, "dump", "", "write an image to `file` (- is standard output)")
-	cmd.Flags().StringVar(&which, "image", "kernel", "the `image` that --dump writes: kernel or reflect")
-	complete(cmd, "image", "kernel", "reflect")
+	cmd.Flags.String(&dump, "dump", "", "", "write an image to `file` (- is standard output)")
+	cmd.Flags.String(&which, "image", "", "kernel", "the `image` that --dump writes: kernel or reflect").Words("kernel", "reflect")
 	return cmd
 }
 

@@ -8,15 +8,15 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"github.com/spf13/cobra"
+	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
 )
 
-func versionCommand() *cobra.Command {
-	return &cobra.Command{
+func versionCommand() *cli.Command {
+	return &cli.Command{
 		Use:   "version",
 		Short: "print the version",
-		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
+		Args:  cli.NoArgs,
+		Run: func(*cli.Command, []string) error {
 			_, err := fmt.Fprintf(os.Stdout, "reflect %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
