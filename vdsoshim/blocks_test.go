@@ -235,3 +235,54 @@ func BenchmarkBlocks(b *testing.B) {
 		})
 	}
 }
+
+// TestCheck: what `reflect rng test` relies on finds nothing in the functions as
+// they are, and any one wrong byte of the constants that they use.
+func TestCheck(t *testing.T) {
+	r := newRunner(t)
+	for _, b := range Blocks() {
+		if b.Usable() != nil {
+			if n, err := r.Check(b, 1); n != 0 || !errors.Is(err, ErrUnusable) {
+				t.Errorf("%v: %d, %v", b, n, err)
+			}
+			continue
+		}
+		if n, err := r.Check(b, 20); n != len(KnownAnswers())+100 || err != nil {
+			t.Errorf("%v: %d compared, %v", b, n, err)
+		}
+		timing, err := r.Measure([]Block{b}, 2*BlockUnit, 3)
+		if err != nil || timing[0].Min <= 0 || timing[0].Median < timing[0].Min {
+			t.Errorf("%v: %v, %v", b, timing, err)
+		}
+	}
+	if _, err := r.Measure([]Block{blocksEnd}, 2*BlockUnit, 1); !errors.Is(err, ErrUnusable) {
+		t.Errorf("no function: %v", err)
+	}
+	// "expand 32-byte k" stands in the image once for each function: the scalar
+	// one has it in its instructions, twice.
+	if err := unix.Mprotect(r.mem[:ImageSize], unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for at := 0; ; at++ {
+		i := bytes.Index(r.mem[at:ImageSize], []byte("2-by"))
+		if i < 0 {
+			break
+		}
+		at += i
+		found++
+		r.mem[at]++
+		differ := 0
+		for _, b := range Blocks() {
+			if _, err := r.Check(b, 1); err != nil && !errors.Is(err, ErrUnusable) {
+				differ++
+			}
+		}
+		if r.mem[at]--; differ != 1 {
+			t.Errorf("with a wrong constant at %#x %d functions differ, not 1", at, differ)
+		}
+	}
+	if found != 4 {
+		t.Errorf("the constant stands at %d places", found)
+	}
+}

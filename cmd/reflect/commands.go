@@ -21,6 +21,7 @@ var commands = []struct {
 	{"policy", policyCommand},
 	{"doctor", doctorCommand},
 	{"vdso", vdsoCommand},
+	{"rng", rngCommand},
 	{"version", versionCommand},
 	{"completion", completionCommand},
 }
