@@ -11,13 +11,14 @@ import (
 
 // An answer is what a filter returns for a call: one value away from the gate,
 // and one at the gate. Where both are equal the instruction pointer is not
-// tested.
+// tested. With stubs, the stubs meet what the gate meets.
 type answer struct {
 	away, gate uint32
+	stubs      bool
 }
 
-func always(ret uint32) answer { return answer{ret, ret} }
-func exempt(ret uint32) answer { return answer{ret, unix.SECCOMP_RET_ALLOW} }
+func always(ret uint32) answer { return answer{away: ret, gate: ret} }
+func exempt(ret uint32) answer { return answer{away: ret, gate: unix.SECCOMP_RET_ALLOW} }
 
 var allowed = always(unix.SECCOMP_RET_ALLOW)
 
@@ -88,11 +89,12 @@ func (k kind) action(nr int, act policy.Action, mech policy.Mechanism, inSupervi
 			return allowed, nil // raw system calls stay the kernel's
 		}
 		return notify, nil
-	case policy.Go:
+	case policy.Go, policy.Passthrough:
 		return notify, nil
 	case policy.Return:
-		// RET_ERRNO answers -data, and 0 as a success.
-		if act.Value <= 0 && act.Value >= -maxErrno && !inSupervisor {
+		// RET_ERRNO answers -data, and 0 as a success. Under patch the supervisor
+		// is to learn of the site.
+		if act.Value <= 0 && act.Value >= -maxErrno && !inSupervisor && mech != policy.Patch {
 			return exempt(errnoRet(-act.Value)), nil
 		}
 		return notify, nil
@@ -100,7 +102,7 @@ func (k kind) action(nr int, act policy.Action, mech policy.Mechanism, inSupervi
 		if act.Errno < 1 || act.Errno > maxErrno {
 			return answer{}, fmt.Errorf("errno %d is not between 1 and %d", act.Errno, maxErrno)
 		}
-		if inSupervisor {
+		if inSupervisor || mech == policy.Patch {
 			return notify, nil
 		}
 		return exempt(errnoRet(int64(act.Errno))), nil
@@ -140,8 +142,9 @@ func refuses(p *policy.Plan) bool {
 	return false
 }
 
-// body returns what filter k says about number nr, whose rules are given.
-func (k kind) body(nr int, rules []policy.Rule, byDefault answer, refuses bool) (body, error) {
+// body returns what filter k says about number nr, whose rules are given. Passes
+// means that stubs may make the call: then one rule decides it, without conditions.
+func (k kind) body(nr int, rules []policy.Rule, byDefault answer, refuses, passes bool) (body, error) {
 	if isExec(nr) {
 		byDefault = allowed
 	} else if refuses && slices.Contains(exemptNumbers[:], nr) {
@@ -167,6 +170,7 @@ func (k kind) body(nr int, rules []policy.Rule, byDefault answer, refuses bool) 
 		}
 		if len(conds) == 0 {
 			last = a
+			last.stubs = passes && k == mainFilter
 			break
 		}
 		b = append(b, clause{conds, a})
@@ -188,7 +192,7 @@ func (k kind) body(nr int, rules []policy.Rule, byDefault answer, refuses bool) 
 // filter again (seccomp_run_filters by way of __seccomp_filter, recheck_after_trace).
 func execBody(nr int) body {
 	notify := always(unix.SECCOMP_RET_USER_NOTIF)
-	trace := answer{unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_TRACE}
+	trace := answer{away: unix.SECCOMP_RET_USER_NOTIF, gate: unix.SECCOMP_RET_TRACE}
 	if nr == unix.SYS_EXECVEAT {
 		step := policy.Cond{Arg: 1, Op: policy.Less, Value: 4096} // the number of the handoff's step
 		return body{{[]policy.Cond{step}, trace}, {nil, notify}}

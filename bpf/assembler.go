@@ -40,6 +40,7 @@ type label int
 // emitted, and its distance is known: a target too far away gets a copy or a
 // stepping stone in front of the program, which later jumps use too.
 type assembler struct {
+	exempt  Exempt
 	rev     []netbpf.RawInstruction // last instruction first
 	at      []int                   // label → number of instructions from it to the end
 	returns []returnLabel
@@ -115,8 +116,9 @@ func (a *assembler) ret(value uint32) label {
 }
 
 // answer returns the label of code that gives ans.
-func (a *assembler) answer(ans answer, gate uint64) label {
-	if ans.away == ans.gate || gate == 0 {
+func (a *assembler) answer(ans answer) label {
+	ans.stubs = ans.stubs && a.exempt.StubsEnd != 0
+	if ans.away == ans.gate || a.exempt.Gate == 0 {
 		return a.ret(ans.away)
 	}
 	for _, x := range a.answers {
@@ -124,18 +126,24 @@ func (a *assembler) answer(ans answer, gate uint64) label {
 			return x.label
 		}
 	}
-	l := a.pointer(gate, a.ret(ans.gate), a.ret(ans.away))
+	l := a.pointer(ans.stubs, a.ret(ans.gate), a.ret(ans.away))
 	a.answers = append(a.answers, answerLabel{ans, l})
 	return l
 }
 
-// pointer emits the test that sends calls from the gate to through and others
-// to away. Calls are seen at the address after their instruction. The low half
-// is tested first: hardly any other site shares it.
-func (a *assembler) pointer(gate uint64, through, away label) label {
-	ip := gate + syscallLen
+// pointer emits the test that sends calls from the gate, and from the stubs if
+// they count too, to through and others to away. Calls are seen at the address
+// after their instruction. The low half is tested first: hardly any other site
+// shares it. Stubs come before the gate, since they make most calls.
+func (a *assembler) pointer(stubs bool, through, away label) label {
+	ip := a.exempt.Gate + syscallLen
 	high := a.load(offIP+4, a.branch(opEq, uint32(ip>>32), through, away))
-	return a.load(offIP, a.branch(opEq, uint32(ip), high, away))
+	low := a.branch(opEq, uint32(ip), high, away)
+	if stubs {
+		in := a.branch(opGt, uint32(a.exempt.StubsEnd), low, high)
+		low = a.branch(opGe, uint32(a.exempt.Stubs+syscallLen), in, low)
+	}
+	return a.load(offIP, low)
 }
 
 // A tester emits the test of conds on a call of number nr: code that goes on
@@ -143,14 +151,14 @@ func (a *assembler) pointer(gate uint64, through, away label) label {
 type tester func(a *assembler, nr int, conds []policy.Cond, yes, no label) (label, error)
 
 // body returns the label of code that decides b.
-func (a *assembler) body(nr int, b body, gate uint64, test tester) (label, error) {
+func (a *assembler) body(nr int, b body, test tester) (label, error) {
 	for _, c := range b { // now, so that their code does not come in between
-		a.answer(c.answer, gate)
+		a.answer(c.answer)
 	}
-	next := a.answer(b[len(b)-1].answer, gate)
+	next := a.answer(b[len(b)-1].answer)
 	for i := len(b) - 2; i >= 0; i-- {
 		var err error
-		if next, err = test(a, nr, b[i].conds, a.answer(b[i].answer, gate), next); err != nil {
+		if next, err = test(a, nr, b[i].conds, a.answer(b[i].answer), next); err != nil {
 			return 0, err
 		}
 	}

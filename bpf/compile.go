@@ -27,27 +27,43 @@ type Program struct {
 	// Deny refuses and kills, from every address; it is nil where the plan
 	// does neither.
 	Deny []netbpf.RawInstruction
+	// Exempt is what Main exempts: no stubs where the plan passes nothing through.
+	Exempt
+}
+
+// Exempt is where the program's own filter lets reflected calls through. What
+// stands there is the shim's, at the same addresses in every program of a run.
+type Exempt struct {
 	// Gate is the address of the gate's system call instruction, 0 for none.
 	Gate uint64
+	// Stubs to StubsEnd is where the stubs' system call instructions stand, both
+	// 0 for none. From there calls go through that the plan passes through by
+	// patched sites, and no others.
+	Stubs, StubsEnd uint64
 }
 
-// Compile returns the filters of p for programs whose gate stands at address
-// gate. Where gate is 0, no address is exempt.
-func Compile(p *policy.Plan, gate uint64) (*Program, error) {
-	return compile(p, gate, kind.compile)
+// Compile returns the filters of p for programs in which calls from x are exempt.
+func Compile(p *policy.Plan, x Exempt) (*Program, error) {
+	return compile(p, x, kind.compile)
 }
 
-func compile(p *policy.Plan, gate uint64, one func(k kind, p *policy.Plan, gate uint64) ([]netbpf.RawInstruction, error)) (*Program, error) {
+func compile(p *policy.Plan, x Exempt, one func(k kind, p *policy.Plan, x Exempt) ([]netbpf.RawInstruction, error)) (*Program, error) {
 	if err := check(p); err != nil {
 		return nil, err
 	}
-	out := &Program{Gate: gate}
+	if err := x.check(); err != nil {
+		return nil, err
+	}
+	if !passes(p) {
+		x.Stubs, x.StubsEnd = 0, 0
+	}
+	out := &Program{Exempt: x}
 	var err error
-	if out.Main, err = one(mainFilter, p, gate); err != nil {
+	if out.Main, err = one(mainFilter, p, x); err != nil {
 		return nil, err
 	}
 	if denies(p) {
-		if out.Deny, err = one(denyFilter, p, gate); err != nil {
+		if out.Deny, err = one(denyFilter, p, x); err != nil {
 			return nil, err
 		}
 	}
@@ -69,6 +85,33 @@ func check(p *policy.Plan) error {
 	return nil
 }
 
+// check refuses stubs that the test of the pointer can't tell from other code: it
+// looks at the high half of an address once, for gate and stubs together.
+func (x Exempt) check() error {
+	if x.Stubs == 0 && x.StubsEnd == 0 {
+		return nil
+	}
+	switch high := (x.Gate + syscallLen) >> 32; {
+	case x.Gate == 0:
+		return fmt.Errorf("bpf: stubs from %#x, but no gate", x.Stubs)
+	case x.Stubs+syscallLen > x.StubsEnd || x.Stubs == 0:
+		return fmt.Errorf("bpf: no stub fits between %#x and %#x", x.Stubs, x.StubsEnd)
+	case (x.Stubs+syscallLen)>>32 != high || x.StubsEnd>>32 != high:
+		return fmt.Errorf("bpf: the stubs from %#x to %#x and the gate at %#x are not in the same 4 GiB", x.Stubs, x.StubsEnd, x.Gate)
+	}
+	return nil
+}
+
+// passes reports whether stubs make any call under p.
+func passes(p *policy.Plan) bool {
+	for i := range p.Rules {
+		if c, ok := p.PatchedCall(p.Rules[i].Nr); ok && c.Kind == policy.PatchPass {
+			return true
+		}
+	}
+	return false
+}
+
 // denies reports whether p has anything for the deny filter to do.
 func denies(p *policy.Plan) bool {
 	if k := p.Default.Kind; k == policy.Deny || k == policy.Kill {
@@ -88,9 +131,9 @@ func denies(p *policy.Plan) bool {
 	return false
 }
 
-func (k kind) compile(p *policy.Plan, gate uint64) ([]netbpf.RawInstruction, error) {
-	var a assembler
-	spans, err := a.spans(k, p, gate)
+func (k kind) compile(p *policy.Plan, x Exempt) ([]netbpf.RawInstruction, error) {
+	a := assembler{exempt: x}
+	spans, err := a.spans(k, p)
 	if err != nil {
 		return nil, err
 	}

@@ -24,9 +24,9 @@ func loaded(sources ...string) func(*testing.T) *policy.Plan {
 	}
 }
 
-func mustCompile(t testing.TB, p *policy.Plan, gate uint64) *Program {
+func mustCompile(t testing.TB, p *policy.Plan, x Exempt) *Program {
 	t.Helper()
-	prog, err := Compile(p, gate)
+	prog, err := Compile(p, x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func mustCompile(t testing.TB, p *policy.Plan, gate uint64) *Program {
 // eight instructions where the kernel has no cache, reflected ones no more
 // than four on top to find the gate, and the end of a handoff five more.
 func TestShort(t *testing.T) {
-	prog := mustCompile(t, loaded()(t), testGate)
+	prog := mustCompile(t, loaded()(t), testExempt)
 	for nr := range int32(1024) {
 		d := Data{Nr: nr, Arch: unix.AUDIT_ARCH_X86_64, IP: testGate + 2}
 		v := prog.Simulate(d)
@@ -52,7 +52,7 @@ func TestShort(t *testing.T) {
 			t.Errorf("%d at the gate: %d instructions", nr, v.Steps)
 		}
 	}
-	for _, d := range foreignCalls(testGate) {
+	for _, d := range foreignCalls(testExempt) {
 		if v := prog.Simulate(d); v.Steps > 8 {
 			t.Errorf("%+v: %d instructions", d, v.Steps)
 		}
@@ -65,7 +65,7 @@ func TestLarge(t *testing.T) {
 		if !tt.large {
 			continue
 		}
-		prog := mustCompile(t, tt.plan(t), testGate)
+		prog := mustCompile(t, tt.plan(t), testExempt)
 		worst := 0
 		for nr := range int32(1024) {
 			v := prog.Simulate(Data{Nr: nr, Arch: unix.AUDIT_ARCH_X86_64})
@@ -103,7 +103,7 @@ func TestRefusedPlans(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Compile(tt.plan, testGate)
+			_, err := Compile(tt.plan, testExempt)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
@@ -113,7 +113,7 @@ func TestRefusedPlans(t *testing.T) {
 
 func TestTooLong(t *testing.T) {
 	for _, n := range []int{600, 2000} {
-		_, err := Compile(manyRules(n), testGate)
+		_, err := Compile(manyRules(n), testExempt)
 		if errors.Is(err, ErrTooLong) != (n > 1000) {
 			t.Errorf("%d rules: %v", n, err)
 		}
@@ -199,7 +199,7 @@ func BenchmarkCompile(b *testing.B) {
 		b.Run(bm.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Compile(bm.plan, testGate); err != nil {
+				if _, err := Compile(bm.plan, testExempt); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -31,6 +31,9 @@ func (p *Program) list(b *bufio.Writer, k kind, prog []netbpf.RawInstruction) {
 		b.WriteString(", the gate is not exempt")
 	case p.Gate != 0:
 		fmt.Fprintf(b, ", calls from the gate are seen at %#x", p.Gate+syscallLen)
+		if p.StubsEnd != 0 {
+			fmt.Fprintf(b, ", from the stubs at %#x to %#x", p.Stubs+syscallLen, p.StubsEnd)
+		}
 	}
 	b.WriteString("\n")
 	held := holding(prog)
@@ -145,6 +148,8 @@ func (p *Program) constant(in netbpf.RawInstruction, held uint32) string {
 		return fmt.Sprint(in.K)
 	case held == offIP && in.K == uint32(ip), held == offIP+4 && in.K == uint32(ip>>32):
 		return fmt.Sprintf("%#x (gate)", in.K)
+	case held == offIP && p.StubsEnd != 0 && (in.K == uint32(p.Stubs+syscallLen) || in.K == uint32(p.StubsEnd)):
+		return fmt.Sprintf("%#x (stubs)", in.K)
 	}
 	return fmt.Sprintf("%#x", in.K)
 }

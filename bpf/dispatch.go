@@ -39,21 +39,21 @@ func foreign(p *policy.Plan) answer {
 
 // spans emits the bodies of all numbers that rules name, and returns who
 // meets what.
-func (a *assembler) spans(k kind, p *policy.Plan, gate uint64) (spans, error) {
+func (a *assembler) spans(k kind, p *policy.Plan) (spans, error) {
 	other, err := k.byDefault(p)
 	if err != nil {
 		return nil, err
 	}
-	unlisted := a.answer(other, gate)
+	unlisted := a.answer(other)
 	out := spans{{0, unlisted}}
 	var shared []sharedBody
 	err = eachBody(k, p, other, func(nr int, b body) error {
-		to, err := a.share(&shared, nr, b, gate)
+		to, err := a.share(&shared, nr, b)
 		out.add(uint32(nr), to)
 		out.add(uint32(nr)+1, unlisted)
 		return err
 	})
-	out.add(x32Bit, a.answer(foreign(p), gate))
+	out.add(x32Bit, a.answer(foreign(p)))
 	return out, err
 }
 
@@ -64,11 +64,11 @@ type sharedBody struct {
 }
 
 // share returns the label of code that decides b, which numbers may share.
-func (a *assembler) share(shared *[]sharedBody, nr int, b body, gate uint64) (label, error) {
+func (a *assembler) share(shared *[]sharedBody, nr int, b body) (label, error) {
 	if i := slices.IndexFunc(*shared, func(s sharedBody) bool { return s.equal(b) }); i >= 0 {
 		return (*shared)[i].label, nil
 	}
-	to, err := a.body(nr, b, gate, test)
+	to, err := a.body(nr, b, test)
 	if len(b) > 1 {
 		*shared = append(*shared, sharedBody{b, to})
 	}
@@ -79,7 +79,8 @@ func (a *assembler) share(shared *[]sharedBody, nr int, b body, gate uint64) (la
 // not treat as unlisted, and what the filter says of it.
 func eachBody(k kind, p *policy.Plan, other answer, f func(nr int, b body) error) error {
 	return eachNumber(k, p, func(nr int, rules []policy.Rule) error {
-		b, err := k.body(nr, rules, other, refuses(p))
+		call, patched := p.PatchedCall(nr)
+		b, err := k.body(nr, rules, other, refuses(p), patched && call.Kind == policy.PatchPass)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ func ExampleCompile() {
 		return
 	}
 	const gate = 0x110040
-	prog, err := bpf.Compile(plan, gate)
+	prog, err := bpf.Compile(plan, bpf.Exempt{Gate: gate})
 	if err != nil {
 		fmt.Println(err)
 		return

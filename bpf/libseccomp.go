@@ -26,30 +26,30 @@ const HaveLibseccomp = true
 
 // CompileLibseccomp is Compile by libseccomp. The answers are those of
 // Compile, but for number -1, to which libseccomp applies the default.
-func CompileLibseccomp(p *policy.Plan, gate uint64) (*Program, error) {
-	return compile(p, gate, kind.compileLibseccomp)
+func CompileLibseccomp(p *policy.Plan, x Exempt) (*Program, error) {
+	return compile(p, x, kind.compileLibseccomp)
 }
 
-func (k kind) compileLibseccomp(p *policy.Plan, gate uint64) ([]netbpf.RawInstruction, error) {
+func (k kind) compileLibseccomp(p *policy.Plan, x Exempt) ([]netbpf.RawInstruction, error) {
 	other, err := k.byDefault(p)
 	if err != nil {
 		return nil, err
 	}
-	var a assembler
-	t := &targets{a.answer(other, gate)}
+	a := assembler{exempt: x}
+	t := &targets{a.answer(other)}
 	f, err := libseccomp.NewFilter(standIn(0))
 	if err != nil {
 		return nil, libseccompError(err)
 	}
 	defer f.Release()
-	if err := f.SetBadArchAction(t.action(a.answer(foreign(p), gate))); err != nil {
+	if err := f.SetBadArchAction(t.action(a.answer(foreign(p)))); err != nil {
 		return nil, libseccompError(err)
 	}
 	if err := f.SetOptimize(2); err != nil { // a binary tree of numbers
 		return nil, libseccompError(err)
 	}
 	err = eachBody(k, p, other, func(nr int, b body) error {
-		to, err := a.body(nr, b, gate, testLibseccomp)
+		to, err := a.body(nr, b, testLibseccomp)
 		if err != nil {
 			return err
 		}

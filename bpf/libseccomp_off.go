@@ -9,6 +9,6 @@ const HaveLibseccomp = false
 
 // CompileLibseccomp is Compile by libseccomp, in builds with cgo and the tag
 // libseccomp; in others it fails with ErrNoLibseccomp.
-func CompileLibseccomp(p *policy.Plan, gate uint64) (*Program, error) {
+func CompileLibseccomp(p *policy.Plan, x Exempt) (*Program, error) {
 	return nil, ErrNoLibseccomp
 }

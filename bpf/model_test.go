@@ -11,7 +11,7 @@ import (
 
 // model says what the kernel must do with call d under plan p, straight from
 // the plan: one answer, no filters, no precedence.
-func model(p *policy.Plan, gate uint64, d *Data) uint32 {
+func model(p *policy.Plan, x Exempt, d *Data) uint32 {
 	const (
 		allow  = unix.SECCOMP_RET_ALLOW
 		notify = unix.SECCOMP_RET_USER_NOTIF
@@ -23,7 +23,8 @@ func model(p *policy.Plan, gate uint64, d *Data) uint32 {
 		}
 		return allow
 	}
-	atGate := gate != 0 && d.IP == gate+2
+	atGate := x.Gate != 0 && d.IP == x.Gate+2
+	inStubs := x.StubsEnd != 0 && d.IP >= x.Stubs+2 && d.IP <= x.StubsEnd
 	name, _ := policy.Name(int(d.Nr))
 	if name == "execve" || name == "execveat" {
 		status, step := d.Args[0], d.Args[1]
@@ -61,14 +62,29 @@ func model(p *policy.Plan, gate uint64, d *Data) uint32 {
 	switch {
 	case atGate:
 		return allow
+	case inStubs && passedThrough(p, int(d.Nr)):
+		return allow
 	case act.Kind == policy.Shim && mech == policy.VDSO:
 		return allow
+	case mech == policy.Patch: // the supervisor learns of the site
+		return notify
 	case act.Kind == policy.Errno && !handoff:
 		return errno | uint32(act.Errno)
 	case act.Kind == policy.Return && act.Value <= 0 && act.Value >= -4095 && !handoff:
 		return errno | uint32(-act.Value)
 	}
 	return notify
+}
+
+// passedThrough reports whether stubs make calls of number nr.
+func passedThrough(p *policy.Plan, nr int) bool {
+	rules := p.For(nr)
+	if len(rules) == 0 || len(rules[0].Conds) > 0 || rules[0].Action.Kind != policy.Passthrough || rules[0].Implicit {
+		return false
+	}
+	name, _ := policy.Name(nr)
+	m := rules[0].Mechanism
+	return (m == policy.Auto || m == policy.Patch) && !slices.Contains(policy.NeverPatched, name)
 }
 
 // verdict packs a verdict as the model does.
@@ -86,8 +102,8 @@ func values(c policy.Cond) []uint64 {
 }
 
 // calls returns calls of number nr that try every rule of p on it, from the
-// gate and from elsewhere.
-func calls(p *policy.Plan, gate uint64, nr int32, rnd *rand.Rand, random int) []Data {
+// gate, from the stubs and from elsewhere.
+func calls(p *policy.Plan, x Exempt, nr int32, rnd *rand.Rand, random int) []Data {
 	var sets [6][]uint64
 	for i := range sets {
 		sets[i] = []uint64{0, 1, ^uint64(0), rnd.Uint64()}
@@ -116,7 +132,10 @@ func calls(p *policy.Plan, gate uint64, nr int32, rnd *rand.Rand, random int) []
 			args = append(args, a)
 		}
 	}
-	ips := []uint64{gate + 2, gate, gate + 3, gate + 2 + 1<<32, 0x7f0000001000}
+	ips := []uint64{x.Gate + 2, x.Gate, x.Gate + 3, x.Gate + 2 + 1<<32, 0x7f0000001000}
+	if x.StubsEnd != 0 {
+		ips = append(ips, x.Stubs+1, x.Stubs+2, x.Stubs/2+x.StubsEnd/2, x.StubsEnd, x.StubsEnd+1, x.StubsEnd+1<<32)
+	}
 	var out []Data
 	for _, a := range args {
 		for _, ip := range ips {
@@ -146,14 +165,14 @@ func satisfying(rules []policy.Rule, rnd *rand.Rand) (a [6]uint64) {
 }
 
 // foreignCalls are calls that reach no rule.
-func foreignCalls(gate uint64) []Data {
+func foreignCalls(x Exempt) []Data {
 	var out []Data
 	for _, nr := range []int32{0, 1, 11, 59, 228, 318, 322, 1023, -1, -1 << 31} {
 		for _, arch := range []uint32{unix.AUDIT_ARCH_I386, unix.AUDIT_ARCH_AARCH64, 0, ^uint32(0)} {
-			out = append(out, Data{Nr: nr, Arch: arch, IP: gate + 2}, Data{Nr: nr, Arch: arch})
+			out = append(out, Data{Nr: nr, Arch: arch, IP: x.Gate + 2}, Data{Nr: nr, Arch: arch}, Data{Nr: nr, Arch: arch, IP: x.StubsEnd})
 		}
 		x32 := nr | 1<<30
-		out = append(out, Data{Nr: x32, Arch: unix.AUDIT_ARCH_X86_64, IP: gate + 2}, Data{Nr: x32, Arch: unix.AUDIT_ARCH_X86_64})
+		out = append(out, Data{Nr: x32, Arch: unix.AUDIT_ARCH_X86_64, IP: x.Gate + 2}, Data{Nr: x32, Arch: unix.AUDIT_ARCH_X86_64})
 	}
 	return out
 }
@@ -244,8 +263,8 @@ func (s *source) plan(n int) *policy.Plan {
 	for _, nr := range slices.Compact(numbers) {
 		name, _ := policy.Name(nr)
 		for range 1 + s.intn(3)*s.intn(2) {
-			r := policy.Rule{Nr: nr, Name: name, Mechanism: policy.Mechanism(s.intn(3))}
-			kinds := []policy.Kind{policy.Allow, policy.Shim, policy.Go, policy.Return, policy.Errno, policy.Stub, policy.Deny, policy.Audit, policy.Kill}
+			r := policy.Rule{Nr: nr, Name: name, Mechanism: policy.Mechanism(s.intn(4))}
+			kinds := []policy.Kind{policy.Allow, policy.Shim, policy.Go, policy.Return, policy.Errno, policy.Stub, policy.Passthrough, policy.Passthrough, policy.Deny, policy.Audit, policy.Kill}
 			if slices.Contains(policy.HandoffCalls, name) {
 				kinds = kinds[:len(kinds)-1]
 			}

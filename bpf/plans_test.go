@@ -12,6 +12,20 @@ import (
 // testGate is where the gate stands in tests.
 const testGate = 0x123456
 
+// testExempt has the stubs in pages of their own.
+var testExempt = around(testGate)
+
+// around has stubs above a gate, or below it where the 4 GiB end.
+func around(gate uint64) Exempt {
+	switch {
+	case gate == 0:
+		return Exempt{}
+	case (gate+0x3000)>>32 == (gate+syscallLen)>>32:
+		return Exempt{gate, gate + 0x1000, gate + 0x3000}
+	}
+	return Exempt{gate, gate - 0x3000, gate - 0x1000}
+}
+
 func do(k policy.Kind) policy.Action { return policy.Action{Kind: k} }
 
 func arg(n int, op policy.Op, v uint64) policy.Cond { return policy.Cond{Arg: n, Op: op, Value: v} }

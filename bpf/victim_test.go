@@ -144,7 +144,7 @@ func TestVictim(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			checkVictim(t, mustCompile(t, tt.plan(t), testGate), tt.calls)
+			checkVictim(t, mustCompile(t, tt.plan(t), testExempt), tt.calls)
 		})
 	}
 }
@@ -172,10 +172,10 @@ func TestVictimRandom(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(uint64(seed), 99))
 			p := harmlessPlan(&source{rnd: rnd})
-			prog := mustCompile(t, p, testGate)
+			prog := mustCompile(t, p, testExempt)
 			var list []victimCall
 			for i, nr := range harmless {
-				for _, d := range calls(p, testGate, nr, rnd, 5) {
+				for _, d := range calls(p, testExempt, nr, rnd, 5) {
 					list = append(list, victimCall{Site: site(rnd.IntN(3)), Nr: nr, Args: d.Args})
 				}
 				list = append(list, victimCall{Site: int80, Nr: harmless32[i]})
@@ -215,7 +215,7 @@ func TestKernelCache(t *testing.T) {
 		t.Skip("needs root")
 	}
 	for _, plan := range []func(*testing.T) *policy.Plan{loaded(), built(policy.New().Deny("ptrace").Foreign(true).Shim("getrandom"))} {
-		prog := mustCompile(t, plan(t), testGate)
+		prog := mustCompile(t, plan(t), testExempt)
 		out, status := victimJob{Filters: prog.filters(), Cache: true}.start(t)
 		if !status.Exited() || status.ExitStatus() != 0 {
 			t.Fatal(describe(status))
@@ -260,8 +260,8 @@ func BenchmarkTax(b *testing.B) {
 	}{
 		{"none", nil},
 		{"smallest", [][]netbpf.RawInstruction{smallest}},
-		{"default", mustCompile(b, def, testGate).filters()},
-		{"with_deny", mustCompile(b, deny, testGate).filters()},
+		{"default", mustCompile(b, def, testExempt).filters()},
+		{"with_deny", mustCompile(b, deny, testExempt).filters()},
 		{"pointer_first", [][]netbpf.RawInstruction{eager}},
 	} {
 		b.Run(bm.name, func(b *testing.B) {

@@ -55,6 +55,12 @@ func (b *Builder) Allow(call string, conds ...Cond) *Builder {
 	return b.Reflect(call, Action{Kind: Allow}, conds...)
 }
 
+// Passthrough has the kernel serve the call by way of the shim or the supervisor,
+// which shows what that way costs.
+func (b *Builder) Passthrough(call string, conds ...Cond) *Builder {
+	return b.Reflect(call, Action{Kind: Passthrough}, conds...)
+}
+
 // Deny refuses the call with EPERM, from every address.
 func (b *Builder) Deny(call string, conds ...Cond) *Builder {
 	return b.Reflect(call, Action{Kind: Deny}, conds...)

@@ -41,7 +41,7 @@ func (p *Plan) Explain(nrs ...int) []Explanation {
 		}
 		if !decided {
 			x := Explanation{
-				Call: label(nr), Nr: nr, Meets: p.Default.String(), By: answeredBy(p.Default, false), VDSO: p.vdsoNote(nr),
+				Call: label(nr), Nr: nr, Meets: p.Default.String(), By: p.answeredBy(p.Default, nil), VDSO: p.vdsoNote(nr),
 				Why: p.whyDefault(),
 			}
 			if len(rules) > 0 {
@@ -56,24 +56,24 @@ func (p *Plan) Explain(nrs ...int) []Explanation {
 func (p *Plan) explainRule(r *Rule) Explanation {
 	x := Explanation{
 		Call: r.Name, Nr: r.Nr, When: when(r.Conds), Meets: r.Action.String(), VDSO: p.vdsoNote(r.Nr),
-		By: answeredBy(r.Action, r.InSupervisor), Why: r.Pos.String(),
+		By: p.answeredBy(r.Action, r), Why: r.Pos.String(),
 	}
 	switch r.Action.Kind {
 	case Shim:
 		x.Mechanism = r.Mechanism.String()
-		x.By = "supervisor"
-		if r.Mechanism == VDSO {
-			x.By = "kernel"
-		} else if p.RNG.Source == Deterministic && r.Name == "getrandom" {
+		if p.RNG.Source == Deterministic && r.Name == "getrandom" {
 			x.Why += "; by notify, since one place makes all deterministic bytes"
 		} else if r.Mechanism == Notify && !r.OwnMechanism && p.tested(r.Nr) {
-			x.Why += "; by notify, since arguments are tested and a vDSO function is called without a filter"
+			x.Why += "; by notify, since arguments are tested, which only a filter can"
 		}
-	case Go, Return, Errno:
+	case Go, Return, Errno, Passthrough:
 		x.Mechanism = r.Mechanism.String()
 	}
 	if x.Why == "" {
 		x.Why = "a rule built in Go"
+	}
+	if why := p.unpatched(r); why != "" {
+		x.Why += "; sites are not patched: " + why
 	}
 	if r.InSupervisor {
 		x.Why += "; in the supervisor, since the handoff makes this call too"
@@ -97,8 +97,16 @@ func when(conds []Cond) string {
 	return strings.Join(words, ", ")
 }
 
-// answeredBy says who answers a system call that meets a.
-func answeredBy(a Action, inSupervisor bool) string {
+// answeredBy says who answers a system call that meets a, which is what rule r,
+// or the default, says.
+func (p *Plan) answeredBy(a Action, r *Rule) string {
+	if r != nil {
+		if _, ok := p.PatchedCall(r.Nr); ok && a.Kind == Passthrough {
+			return "kernel, via the shim where patched, else via the supervisor"
+		} else if ok {
+			return "shim where patched, else supervisor"
+		}
+	}
 	switch a.Kind {
 	case Allow, Stub:
 		return "kernel"
@@ -107,12 +115,14 @@ func answeredBy(a Action, inSupervisor bool) string {
 	case Go:
 		return "supervisor"
 	case Shim:
+		if r.Mechanism == VDSO {
+			return "kernel"
+		}
 		return "supervisor"
+	case Passthrough:
+		return "kernel, via the supervisor"
 	}
-	if inSupervisor {
-		return "supervisor"
-	}
-	if a.Kind == Return && !a.ByFilter() {
+	if r != nil && r.InSupervisor || a.Kind == Return && !a.ByFilter() {
 		return "supervisor"
 	}
 	if a.Kind == Deny || a.Kind == Kill {

@@ -127,7 +127,7 @@ rules:
   - {calls: open, do: audit}
 `)
 	const want = `CALL             WHEN                           MEETS         MECHANISM  VDSO FUNCTION   SYSTEM CALL                WHY
-1000             -                              return 32767  auto       -               supervisor                 a:9:6
+1000             -                              return 32767  auto       -               shim where patched, else supervisor a:9:6
 clock_getres     -                              shim          auto       shim            supervisor                 a:7:6
 clock_gettime    -                              shim          auto       shim            supervisor                 a:7:6
 close            -                              allow         -          -               kernel                     a:8:6
@@ -136,9 +136,9 @@ execveat         -                              errno EPERM   auto       -      
 exit             -                              allow         -          -               kernel                     default, a:3:10: exempt, since nothing can answer this call
 exit_group       -                              allow         -          -               kernel                     default, a:3:10: exempt, since nothing can answer this call
 getcpu           -                              shim          auto       shim            supervisor                 a:7:6
-getppid          -                              return 32767  auto       -               supervisor                 a:9:6
+getppid          -                              return 32767  auto       -               shim where patched, else supervisor a:9:6
 getrandom        int(arg2) == 2                 errno EAGAIN  auto       makes the call  filter                     a:6:6
-getrandom        -                              shim          notify     makes the call  supervisor                 a:7:6; by notify, since arguments are tested and a vDSO function is called without a filter
+getrandom        -                              shim          notify     makes the call  supervisor                 a:7:6; by notify, since arguments are tested, which only a filter can
 gettid           -                              return 0      auto       -               filter                     a:10:6
 gettimeofday     -                              shim          auto       shim            supervisor                 a:7:6
 getuid           -                              go whoami     auto       -               supervisor                 a:11:6

@@ -35,6 +35,31 @@ var limits = [...]struct {
 	},
 	{
 		[]string{"clone", "clone3", "fork", "vfork"},
+		[]Kind{Passthrough},
+		"the child begins where the call was made, so it is made where the program makes it",
+	},
+	{
+		[]string{"rt_sigreturn"},
+		[]Kind{Passthrough},
+		"debuggers and unwinders know a signal's frame by the instructions that make this call",
+	},
+	{
+		[]string{"restart_syscall"},
+		[]Kind{Passthrough},
+		"the kernel makes it where the call was made that it goes on with",
+	},
+	{
+		[]string{"uprobe", "uretprobe"},
+		[]Kind{Passthrough},
+		"the kernel takes it from the trampoline of its probes only, and no filter sees it",
+	},
+	{
+		[]string{"execve", "execveat"},
+		[]Kind{Passthrough},
+		"every exec is the supervisor's own, which hands the program over to the shim there and then lets it through",
+	},
+	{
+		[]string{"clone", "clone3", "fork", "vfork"},
 		[]Kind{Go},
 		"only the kernel can make a child of the caller",
 	},
@@ -98,7 +123,7 @@ func checkAction(a Action) *Error {
 		if a.Errno < 1 || a.Errno > maxErrno {
 			return failf("errno %d is out of range", a.Errno).hint("allowed: a name such as EPERM, or 1 to %d", maxErrno)
 		}
-	case Allow, Shim, Return, Stub, Deny, Kill, Audit:
+	case Allow, Shim, Return, Stub, Deny, Kill, Audit, Passthrough:
 	default:
 		return failf("unknown action %d", a.Kind).wrap(ErrUnknown)
 	}
@@ -113,7 +138,11 @@ func checkDefault(a Action) *Error {
 	case Return:
 		return failf("the default can't be %v: calls that nobody has thought of would seem to succeed", a.Kind).hint("allowed: %s", defaultAllowed)
 	}
-	return failf("the default can't be %v", a.Kind).hint("allowed: %s", defaultAllowed)
+	e := failf("the default can't be %v", a.Kind)
+	if a.Kind == Passthrough {
+		return e.hint("allowed: %s; a rule for the calls of \"@all\" passes all of them through", defaultAllowed)
+	}
+	return e.hint("allowed: %s", defaultAllowed)
 }
 
 const defaultAllowed = "allow, deny, kill, audit, {errno: NAME}"
@@ -132,12 +161,23 @@ func checkMechanism(m Mechanism, a Action, conds []Cond) *Error {
 			return failf("mechanism vdso can't test arguments").
 				hint("conditions are the filter's, and a vDSO function is called without one: use notify or auto")
 		}
-	case Notify:
+	case Notify, Patch:
 		switch a.Kind {
 		case Allow, Deny, Kill, Audit:
-			return failf("mechanism notify has no meaning for %v", a).hint("the kernel or the filter does it alone: leave the mechanism out")
+			return failf("mechanism %v has no meaning for %v", m, a).hint("the kernel or the filter does it alone: leave the mechanism out")
 		case Stub:
-			return failf("mechanism notify has no meaning for stub").hint("stub makes the real call and leaves it to the kernel; to have it served, do shim by notify")
+			return failf("mechanism %v has no meaning for stub", m).hint("stub makes the real call and leaves it to the kernel; to have it served, do shim by %v", m)
+		}
+		if m == Notify {
+			break
+		}
+		if a.Kind == Go {
+			return failf("mechanism patch can't serve %v", a).
+				hint("patched sites lead into the shim, and the handler is in the supervisor: use notify or auto")
+		}
+		if len(conds) > 0 {
+			return failf("mechanism patch can't test arguments").
+				hint("conditions are the filter's, and a patched site makes no system call: use notify or auto")
 		}
 	default:
 		return failf("unknown mechanism %d", m).wrap(ErrUnknown)
@@ -159,8 +199,14 @@ func refuses(nr int, a Action, bySet bool) (why, hint string) {
 	if why == "" {
 		return "", ""
 	}
-	if a.Kind == Kill && isHandoff(nr) {
+	switch {
+	case a.Kind == Kill && isHandoff(nr):
 		hint = "deny refuses it with EPERM instead"
+	case a.Kind == Passthrough:
+		hint = "allow leaves it to the kernel"
+		if bySet {
+			hint = "the set \"@all\" is without it"
+		}
 	}
 	if bySet {
 		if hint != "" {

@@ -101,8 +101,8 @@ func dropHidden(rules []Rule) []Rule {
 }
 
 // settle gives every rule the mechanism that it will have. A vDSO function is
-// called without a filter, so where any rule of a call has conditions,
-// everything goes through the filter.
+// called without a filter, and so is what a patched site jumps to, so where any
+// rule of a call has conditions, everything goes through the filter.
 func settle(rules []Rule) Errors {
 	var errs Errors
 	for i := 0; i < len(rules); {
@@ -111,6 +111,7 @@ func settle(rules []Rule) Errors {
 			j++
 		}
 		group := rules[i:j]
+		settlePatch(group)
 		if k := slices.IndexFunc(group, func(r Rule) bool { return len(r.Conds) > 0 }); k >= 0 {
 			for g := range group {
 				r := &group[g]
@@ -134,10 +135,23 @@ func settle(rules []Rule) Errors {
 	return errs
 }
 
+// settlePatch takes the mechanism patch from rules that it can't serve: what a
+// filter can answer is then left to the filter.
+func settlePatch(group []Rule) {
+	tested := slices.ContainsFunc(group, func(r Rule) bool { return len(r.Conds) > 0 })
+	for i := range group {
+		r := &group[i]
+		if r.Mechanism == Patch && (tested || neverPatched(r.Nr)) {
+			r.Mechanism = Auto
+		}
+	}
+}
+
 // WithMechanism returns a plan in which every rule that names no mechanism of
 // its own has m, as far as a mechanism means anything for it: allow, deny,
 // kill, audit and stub have none, a rule whose call is tested for arguments keeps
 // notify under auto, and so does getrandom where its bytes are deterministic.
+// Patch leaves the rules at auto that it can't serve.
 func (p *Plan) WithMechanism(m Mechanism) (*Plan, error) {
 	if int(m) >= len(mechanismWords) {
 		return nil, failf("unknown mechanism %d", m).wrap(ErrUnknown)
@@ -151,7 +165,11 @@ func (p *Plan) WithMechanism(m Mechanism) (*Plan, error) {
 			continue
 		}
 		switch r.Action.Kind {
-		case Shim, Go, Return, Errno:
+		case Shim, Go, Return, Errno, Passthrough:
+			if m == Patch && (r.Action.Kind == Go || len(r.Conds) > 0) {
+				r.Mechanism = Auto
+				continue
+			}
 			if e := checkMechanism(m, r.Action, r.Conds); e != nil {
 				errs = append(errs, e.at(r.Pos))
 				continue

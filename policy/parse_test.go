@@ -44,7 +44,7 @@ func TestErrorsCanBeTold(t *testing.T) {
 	}{
 		{"version: 2\n", ErrUnavailable},
 		{"version: 1\nrules: [{calls: getrandom, mechanism: sud, do: shim}]\n", ErrUnavailable},
-		{"version: 1\nrules: [{calls: getrandom, do: passthrough}]\n", ErrUnavailable},
+		{"version: 1\nrules: [{calls: getrandom, do: rewrite}]\n", ErrUnavailable},
 		{"version: 1\nrules: [{calls: getrandomm, do: shim}]\n", ErrUnknown},
 		{"version: 1\nrulez: []\n", ErrUnknown},
 	} {

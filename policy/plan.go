@@ -6,13 +6,17 @@ import "slices"
 type Mechanism uint8
 
 const (
-	// Auto is the vDSO function where the shim has one, and notification for
-	// every raw system call.
+	// Auto is the vDSO function where the shim has one, patched sites for system
+	// calls as far as there are any (Plan.Patched), and notification for the rest.
+	// What a filter can answer by itself it answers.
 	Auto Mechanism = iota
 	// VDSO replaces the vDSO function only; raw system calls stay the kernel's.
 	VDSO
 	// Notify sends every call, the vDSO's functions included, to the supervisor.
 	Notify
+	// Patch is Auto, and constants that a filter could answer are answered at
+	// patched sites too.
+	Patch
 )
 
 // A Kind is what a call meets.
@@ -38,6 +42,9 @@ const (
 	Kill
 	// Audit lets the call through and logs it (SECCOMP_RET_LOG).
 	Audit
+	// Passthrough lets the kernel serve the call, by way of the shim at patched
+	// sites and of the supervisor at others.
+	Passthrough
 )
 
 // An Action is an implementation and its parameter.

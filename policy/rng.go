@@ -146,7 +146,7 @@ func (p *Plan) settleRNG() Errors {
 			continue
 		}
 		switch r.Action.Kind {
-		case Allow, Stub, Audit:
+		case Allow, Stub, Audit, Passthrough:
 			return leak(r.Action, r.Pos)
 		case Shim:
 			r.Mechanism = Notify

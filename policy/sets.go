@@ -14,7 +14,7 @@ type Set struct {
 	// x86-64 does not have.
 	Systemd bool
 
-	calls string // names and other sets, separated by spaces
+	calls string // names and other sets, separated by spaces; a name with - is left out
 }
 
 // Sets returns all sets, ordered by name.
@@ -31,9 +31,6 @@ func LookupSet(name string) (Set, bool) {
 
 // Numbers returns the numbers of the calls in s, in ascending order.
 func (s Set) Numbers() []int {
-	if s.calls == "" { // @known
-		return Numbers()
-	}
 	var in [lastCall + 1]bool
 	s.mark(&in)
 	var out []int
@@ -46,8 +43,17 @@ func (s Set) Numbers() []int {
 }
 
 func (s Set) mark(in *[lastCall + 1]bool) {
+	if s.calls == "" { // @known
+		for _, nr := range Numbers() {
+			in[nr] = true
+		}
+	}
 	for word := range strings.FieldsSeq(s.calls) {
-		if inner, ok := LookupSet(word); ok {
+		if name, out := strings.CutPrefix(word, "-"); out {
+			if nr, ok := Number(name); ok {
+				in[nr] = false
+			}
+		} else if inner, ok := LookupSet(word); ok {
 			inner.mark(in)
 		} else if nr, ok := Number(word); ok {
 			in[nr] = true
@@ -66,6 +72,8 @@ func (s Set) Has(nr int) bool {
 var sets = [...]Set{
 	{"@aio", "asynchronous input and output, io_uring included", true,
 		"io_cancel io_destroy io_getevents io_pgetevents io_setup io_submit @io-uring"},
+	{"@all", "every call that can be passed through", false,
+		"@known -clone -clone3 -execve -execveat -fork -restart_syscall -rt_sigreturn -uprobe -uretprobe -vfork"},
 	{"@basic-io", "reading, writing, seeking, duplicating and closing descriptors", true,
 		"close close_range dup dup2 dup3 lseek pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readv write writev"},
 	{"@chown", "changing the owner of files", true,

@@ -42,6 +42,13 @@ func inVDSO(nr int) bool {
 	return ok && slices.Contains(vdsoCalls[:], name)
 }
 
+// staysKernel reports whether r leaves the vDSO function to the kernel. What
+// passes system calls through has nothing to do with calls that are none, unless
+// it asks for notification of everything.
+func (r *Rule) staysKernel() bool {
+	return r.Action.Kind == Allow || r.Action.Kind == Passthrough && r.Mechanism != Notify
+}
+
 // Binding returns what becomes of the vDSO function of the named call. The
 // function is the shim's only where the plan's answer is the same for every
 // call; where anything has to decide, it is a stub and the filter decides.
@@ -55,7 +62,7 @@ func (p *Plan) Binding(name string) Binding {
 	for i := range rules {
 		r := &rules[i]
 		if len(r.Conds) > 0 {
-			if r.Action.Kind != Allow {
+			if !r.staysKernel() {
 				return BindStub
 			}
 			continue
@@ -64,6 +71,9 @@ func (p *Plan) Binding(name string) Binding {
 			return BindShim
 		}
 		last = r.Action.Kind
+		if r.staysKernel() {
+			last = Allow
+		}
 		break
 	}
 	if last == Allow {

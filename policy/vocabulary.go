@@ -12,12 +12,12 @@ import (
 // write who come from other policy languages.
 
 const (
-	doAllowed        = "allowed: shim, {go: NAME}, {return: VALUE}, {errno: NAME}, stub, allow, deny, kill, audit"
-	mechanismAllowed = "allowed: auto, vdso, notify"
+	doAllowed        = "allowed: shim, {go: NAME}, {return: VALUE}, {errno: NAME}, passthrough, stub, allow, deny, kill, audit"
+	mechanismAllowed = "allowed: auto, vdso, patch, notify"
 )
 
 // actionWords are the actions without a value, in the order of the manual.
-var actionWords = []string{"shim", "stub", "allow", "deny", "kill", "audit"}
+var actionWords = []string{"shim", "passthrough", "stub", "allow", "deny", "kill", "audit"}
 
 // valueWords are the actions with one.
 var valueWords = []string{"go", "return", "errno"}
@@ -25,8 +25,8 @@ var valueWords = []string{"go", "return", "errno"}
 // laterActions and laterMechanisms are words of the language that no code
 // stands behind yet.
 var (
-	laterActions    = []string{"passthrough", "rewrite"}
-	laterMechanisms = []string{"patch", "trap", "sud", "ptrace", "ptrace-all"}
+	laterActions    = []string{"rewrite"}
+	laterMechanisms = []string{"trap", "sud", "ptrace", "ptrace-all"}
 )
 
 func otherTopKeys(key string) string {
@@ -57,7 +57,7 @@ func otherRuleKeys(key string) string {
 		return "did you mean do: {errno: NAME}?"
 	case "go", "return":
 		return "did you mean do: {" + key + ": …}?"
-	case "shim", "stub", "allow", "deny", "kill", "audit":
+	case "shim", "passthrough", "stub", "allow", "deny", "kill", "audit":
 		return "did you mean do: " + key + "?"
 	case "version", "description", "default", "strict", "foreign", "rng", "rules":
 		return "this is a key of the file, not of a rule"

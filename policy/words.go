@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-var mechanismWords = [...]string{Auto: "auto", VDSO: "vdso", Notify: "notify"}
+var mechanismWords = [...]string{Auto: "auto", VDSO: "vdso", Notify: "notify", Patch: "patch"}
 
 // String returns the word that a policy uses for m.
 func (m Mechanism) String() string {
@@ -17,7 +17,7 @@ func (m Mechanism) String() string {
 
 var kindWords = [...]string{
 	Allow: "allow", Shim: "shim", Go: "go", Return: "return", Errno: "errno",
-	Stub: "stub", Deny: "deny", Kill: "kill", Audit: "audit",
+	Stub: "stub", Deny: "deny", Kill: "kill", Audit: "audit", Passthrough: "passthrough",
 }
 
 // String returns the word that a policy uses for k.

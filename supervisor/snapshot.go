@@ -76,7 +76,11 @@ func (e *entry) counts(timed bool) []CallCount {
 		})
 	}
 	if kernel > 0 {
-		out = append(out, CallCount{Call: e.rule.Name, Implementation: "kernel", Mechanism: "notify", Count: kernel})
+		by := CallCount{Call: e.rule.Name, Implementation: "kernel", Mechanism: "notify", Count: kernel}
+		if e.rule.Action.Kind == policy.Passthrough { // all that it does
+			by.Implementation, by.Time, by.Timed = implementation(e.rule), time.Duration(e.nanos.Load()), timed
+		}
+		out = append(out, by)
 	}
 	return out
 }
@@ -94,6 +98,8 @@ func implementation(rule *policy.Rule) string {
 		return "errno: " + unix.ErrnoName(unix.Errno(a.Errno))
 	case policy.Deny:
 		return "deny"
+	case policy.Passthrough:
+		return "passthrough"
 	}
 	return "kernel"
 }

@@ -117,7 +117,7 @@ func (c *Cmd) launchBlock(r *run) ([]byte, error) {
 	if err := r.chooseBase(); err != nil {
 		return nil, err
 	}
-	filter, err := bpf.Compile(c.Plan, r.base+vdsoshim.GateOff)
+	filter, err := bpf.Compile(c.Plan, bpf.Exempt{Gate: r.base + vdsoshim.GateOff})
 	if err != nil {
 		return nil, err
 	}
@@ -288,6 +288,8 @@ func (r *run) handlerFor(rule *policy.Rule, handlers map[string]reflect.Handler)
 		if h := handlers[name]; h != nil {
 			return h, nil
 		}
+	case policy.Passthrough:
+		return leave, nil
 	case policy.Shim:
 	default:
 		return nil, nil

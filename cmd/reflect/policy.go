@@ -83,11 +83,11 @@ func policyCheck() *cli.Command {
 				warn(w.String())
 			}
 			// What only the filter can tell: a plan can be too large for one.
-			_, err = bpf.Compile(plan, exampleGate)
+			_, err = bpf.Compile(plan, example)
 			return err
 		},
 	}
-	cmd.Flags.String(&mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, notify").Words("auto", "vdso", "notify")
+	cmd.Flags.String(&mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, patch, notify").Words("auto", "vdso", "patch", "notify")
 	return cmd
 }
 
@@ -128,16 +128,16 @@ func policyDisasm() *cli.Command {
 	return cmd
 }
 
-// exampleGate is where listings and simulations say that the gate stands. In a
-// run its page is chosen at random.
-const exampleGate = 0x10000 + vdsoshim.GateOff
+// example is where listings and simulations say that gate and stubs stand. In a
+// run their pages are chosen at random.
+var example = bpf.Exempt{Gate: 0x10000 + vdsoshim.GateOff, Stubs: 0x100000, StubsEnd: 0x140000}
 
 func (f *planFlags) compile() (*bpf.Program, *policy.Plan, error) {
 	plan, err := f.load()
 	if err != nil {
 		return nil, nil, err
 	}
-	program, err := bpf.Compile(plan, exampleGate)
+	program, err := bpf.Compile(plan, example)
 	return program, plan, err
 }
 

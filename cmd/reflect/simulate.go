@@ -36,7 +36,8 @@ func policySimulate() *cli.Command {
 		Short: "say what the filters answer to one call",
 		Example: "  reflect policy simulate --call getrandom --arg1 16\n" +
 			"  reflect policy simulate -p no-network --call socket --arg0 2\n" +
-			"  reflect policy simulate --call getrandom --ip gate",
+			"  reflect policy simulate --call getrandom --ip gate\n" +
+			"  reflect policy simulate -p all-calls --call read --ip stub",
 		Args: cli.NoArgs,
 		Run:  func(*cli.Command, []string) error { return f.simulate() },
 	}
@@ -46,7 +47,7 @@ func policySimulate() *cli.Command {
 	for i := range f.args {
 		flags.String(&f.args[i], fmt.Sprintf("arg%d", i), "", "0", fmt.Sprintf("argument %d, as a C `constant`", i))
 	}
-	flags.String(&f.ip, "ip", "", "0x401000", "the `address` after the call's instruction, or gate").Words("gate")
+	flags.String(&f.ip, "ip", "", "0x401000", "where it ends: an `address`, gate or stub").Words("gate", "stub")
 	flags.String(&f.arch, "arch", "", "x86-64", "the call's `ABI`: x86-64, x32 or i386").Words("x86-64", "x32", "i386")
 	return cmd
 }
@@ -70,11 +71,15 @@ func (f *simulateFlags) data() (d bpf.Data, err error) {
 	default:
 		return d, hinted(fmt.Errorf("unknown ABI %q", f.arch), "--arch x86-64, x32 or i386")
 	}
-	if f.ip == "gate" {
-		// The kernel shows a filter the address after the instruction.
-		d.IP = exampleGate + 2
-	} else if d.IP, err = constant(f.ip); err != nil {
-		return d, hinted(fmt.Errorf("--ip: %w", err), "--ip gate, or an address")
+	switch f.ip { // the kernel shows a filter the address after the instruction
+	case "gate":
+		d.IP = example.Gate + 2
+	case "stub":
+		d.IP = example.Stubs + 2
+	default:
+		if d.IP, err = constant(f.ip); err != nil {
+			return d, hinted(fmt.Errorf("--ip: %w", err), "--ip gate, --ip stub, or an address")
+		}
 	}
 	for i, s := range f.args {
 		if d.Args[i], err = constant(s); err != nil {
@@ -123,8 +128,8 @@ func (f *simulateFlags) simulate() error {
 		name = "number"
 	}
 	from := fmt.Sprintf("%#x", d.IP)
-	if f.ip == "gate" {
-		from = "the gate"
+	if f.ip == "gate" || f.ip == "stub" {
+		from = "the " + f.ip
 	}
 	fmt.Fprintf(w, "call\t%s %d (%s) from %s\n", name, nr, f.arch, from)
 	if f.arch == "x86-64" {
