@@ -84,6 +84,13 @@ var plans = []struct {
 		Go("getrandom", "h", arg(0, policy.NotEqual, 0), arg(3, policy.GreaterEqual, 1<<32), arg(3, policy.LessEqual, 1<<40|7))), false},
 	{"handoff", built(policy.New().Deny("prctl", arg(0, policy.Equal, unix.PR_SET_MM)).
 		Errno("mmap", unix.ENOMEM, arg(1, policy.Greater, 1<<40)).Return("munmap", 0).Deny("execve").Deny("seccomp")), false},
+	{"passthrough", built(policy.New().
+		Passthrough("@basic-io").Shim("getrandom").Passthrough("futex").
+		ReflectBy(policy.Patch, "getuid", policy.Action{Kind: policy.Return}).
+		ReflectBy(policy.Notify, "getgid", do(policy.Passthrough))), false},
+	{"passthrough_deny", built(policy.New().
+		Deny("fcntl").Allow("read", arg(0, policy.Equal, 0)).Passthrough("read").Passthrough("mmap").Passthrough("write").
+		Default(do(policy.Deny))), false},
 	{"default_deny", built(policy.New().Default(do(policy.Deny)).
 		Allow("read").Allow("write").Allow("openat", masked(2, unix.O_ACCMODE, 0)).Shim("getrandom")), false},
 	{"default_kill", built(policy.New().Default(do(policy.Kill)).Allow("read").Allow("write")), false},
@@ -91,6 +98,7 @@ var plans = []struct {
 	{"default_audit", built(policy.New().Default(do(policy.Audit)).Allow("read").Foreign(true)), false},
 	{"foreign", built(policy.New().Deny("ptrace").Foreign(true)), false},
 	{"bare_default_kill", literal(&policy.Plan{Default: do(policy.Kill)}), true},
+	{"all_calls", loaded("all-calls"), true},
 	{"every_call", literal(everyCall(do(policy.Go), 1)), true},
 	{"every_other_call", literal(everyCall(do(policy.Deny), 2)), true},
 	{"every_third_errno", literal(manyErrnos()), true},
