@@ -334,10 +334,15 @@ func (r *run) stopReceivers() {
 		r.done.Wait()
 		close(gone)
 	}()
-	for wait := time.Duration(0); ; wait = 2*wait + time.Millisecond {
+	undo := func() {}
+	defer func() { undo() }()
+	for wait := time.Duration(0); ; wait = min(2*wait+time.Millisecond, 20*time.Millisecond) {
 		select {
 		case <-gone:
 		case <-time.After(wait): // one that was not yet in RECV misses it
+			if wait == 0 {
+				undo = interruptible()
+			}
 			r.mu.Lock()
 			for tid := range r.tids {
 				unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)
