@@ -28,7 +28,7 @@ func (r *run) tick() time.Duration {
 // hold, and begin anew with the kernel's: the shim's, and those that follow
 // __vdso_rng_generation (package vdsoshim). When it returns, no call that begins
 // later returns such a byte. It is for whoever copied or restored the programs'
-// memory; see docs/random.md. It returns [os.ErrProcessDone] when no process is left.
+// memory; see docs/generation.md. It returns [os.ErrProcessDone] when no process is left.
 func (c *Cmd) Reseed() error {
 	if c.run == nil {
 		return errors.New("supervisor: not started")

@@ -48,7 +48,7 @@ const (
 
 // Generation is the symbol, of version LINUX_2.6, of the first word of the control
 // page: a 64-bit number, never 0, that changes when bytes of random generators which
-// a program holds must not be used any more (docs/random.md). A program reads it
+// a program holds must not be used any more (docs/generation.md). A program reads it
 // through AT_SYSINFO_EHDR like a function's address, but as data (STT_OBJECT).
 const Generation = prefix + "rng_generation"
 

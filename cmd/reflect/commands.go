@@ -20,6 +20,7 @@ var commands = []struct {
 	{"run", runCommand},
 	{"policy", policyCommand},
 	{"doctor", doctorCommand},
+	{"reseed", reseedCommand},
 	{"vdso", vdsoCommand},
 	{"rng", rngCommand},
 	{"version", versionCommand},

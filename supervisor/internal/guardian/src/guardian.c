@@ -458,6 +458,7 @@ __attribute__((used)) void guardian(u64 *sp)
 
 	int wake = 0, woken = 0, empty = 0;
 	for (;;) {
+		int next = pass(); // makes two of the descriptors
 		struct {
 			s32 fd;
 			short events, revents;
@@ -469,7 +470,6 @@ __attribute__((used)) void guardian(u64 *sp)
 			woken = 1;
 			SYS(SYS_kill, parent, SIGCONT);
 		}
-		int next = pass();
 		if (!wake)
 			slack(SLACK);
 		long ready = SYS(SYS_poll, p, 5, wake && (next < 0 || next > 10) ? 10 : next);
