@@ -73,7 +73,7 @@
 //
 // # The generator
 //
-// getrandom is served from 64 slots that all threads of the program share, see
+// getrandom is served from 128 slots that all threads of the program share, see
 // shim/generator.S; there is no state for each thread, and what callers hand in as
 // one is only checked. A program that leaves a slot in the middle of a call (a
 // siglongjmp out of a signal handler, a fork while another thread is in one) has

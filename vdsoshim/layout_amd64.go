@@ -4,32 +4,33 @@ package vdsoshim
 
 // The region's layout, and what stands where in the image.
 const (
-	ControlOff       = 0x8000
-	CounterRows      = 0x40
-	CountersOff      = 0xa000
-	CountersSize     = 0x8000
-	ImageSize        = 0x8000
-	LinkOff          = 0x9000
-	PageSize         = 0x1000
-	RegionSize       = 0x72000
-	SecretsOff       = 0x32000
-	SecretsSize      = 0x40000
-	SlotsOff         = 0x12000
-	SlotsSize        = 0x20000
-	StepAuxv         = 0x4
-	StepControl      = 0x2
-	StepCounters     = 0x3
-	StepDone         = 0x0
-	StepLink         = 0x1
-	StepProtect      = 0x6
-	StepUser         = 0x5
-	UserOff          = 0x72000
-	ChachaAvx2Off    = 0x44c0
-	ChachaAvx2ZmmOff = 0x4fc0
-	ChachaAvx512Off  = 0x31c0
-	ChachaScalarOff  = 0x50c0
-	GateOff          = 0x5850 // of its system call instruction
-	HandoffOff       = 0x58b0
+	ControlOff            = 0x8000
+	CounterRows           = 0x40
+	CountersOff           = 0xa000
+	CountersSize          = 0x8000
+	ImageSize             = 0x8000
+	LinkOff               = 0x9000
+	PageSize              = 0x1000
+	RegionSize            = 0xd2000
+	SecretsOff            = 0x52000
+	SecretsSize           = 0x80000
+	SlotsOff              = 0x12000
+	SlotsSize             = 0x40000
+	StepAuxv              = 0x4
+	StepControl           = 0x2
+	StepCounters          = 0x3
+	StepDone              = 0x0
+	StepLink              = 0x1
+	StepProtect           = 0x6
+	StepUser              = 0x5
+	UserOff               = 0xd2000
+	ChachaAvx2Off         = 0x4500
+	ChachaAvx2ZmmOff      = 0x5000
+	ChachaAvx512Off       = 0x3200
+	ChachaScalarOff       = 0x5100
+	GateOff               = 0x5890 // of its system call instruction
+	HandoffOff            = 0x58f0
+	ReflectedGetrandomOff = 0x2980
 )
 
 const (
@@ -54,24 +55,24 @@ const (
 )
 
 var (
-	chachaAvx2         = function{0x44c0, 2816}
-	chachaAvx2Zmm      = function{0x4fc0, 256}
-	chachaAvx512       = function{0x31c0, 4864}
-	chachaScalar       = function{0x50c0, 896}
-	counted            = function{0x5640, 512}
-	fillByCall         = function{0x5a90, 102}
-	forward            = function{0x5440, 512}
+	chachaAvx2         = function{0x4500, 2816}
+	chachaAvx2Zmm      = function{0x5000, 256}
+	chachaAvx512       = function{0x3200, 4864}
+	chachaScalar       = function{0x5100, 896}
+	counted            = function{0x5680, 512}
+	fillByCall         = function{0x5ad0, 102}
+	forward            = function{0x5480, 512}
 	getrandom          = function{0x2200, 1920}
-	getrandomRare      = function{0x5af6, 446}
-	handoffMain        = function{0x5d1b, 1599}
-	rdpid              = function{0x5840, 8}
-	reflectedGetrandom = function{0x2980, 2112}
-	stubClockGetres    = function{0x5870, 16}
-	stubClockGettime   = function{0x5860, 16}
-	stubGetcpu         = function{0x58a0, 16}
-	stubGetrandom      = function{0x5cb4, 103}
-	stubGettimeofday   = function{0x5880, 16}
-	stubTime           = function{0x5890, 16}
+	getrandomRare      = function{0x5b36, 446}
+	handoffMain        = function{0x5d5b, 1599}
+	rdpid              = function{0x5880, 8}
+	reflectedGetrandom = function{0x2980, 2176}
+	stubClockGetres    = function{0x58b0, 16}
+	stubClockGettime   = function{0x58a0, 16}
+	stubGetcpu         = function{0x58e0, 16}
+	stubGetrandom      = function{0x5cf4, 103}
+	stubGettimeofday   = function{0x58c0, 16}
+	stubTime           = function{0x58d0, 16}
 )
 
 var (

@@ -40,6 +40,7 @@
 #define GRND_KNOWN 7
 #define GRND_RANDOM_INSECURE 6
 
+#define PROBES 3		/* slots that are looked at besides the processor's own */
 #define UNIT 1024		/* what a block function writes at least */
 #define BATCH_UNITS 2		/* BATCH and SECRET_KEY */
 
@@ -59,9 +60,13 @@
 	shl $SLOT_SHIFT, %eax
 	.endm
 
-/* Takes the slot at offset rax, or goes to other. rax is its address then. */
+/* Takes the slot at offset rax, or goes to other. rax is its address then. A
+ * locked instruction costs most of a short call, so it is tried only where it
+ * can succeed. */
 	.macro TAKE other
 	add GENERATOR, %rax
+	testb $(1 << LOCK_BIT), SLOT_LOCK(%rax)
+	jnz \other
 	lock btsq $LOCK_BIT, SLOT_LOCK(%rax)
 	jc \other
 	.endm
@@ -73,11 +78,11 @@
  */
 	.macro TAKE_OTHER taken, none
 	imul $0x61c88647, %rsp, %rax
-	shr $(32 - SLOT_SHIFT - 6), %eax
+	shr $(32 - SLOT_SHIFT - SLOTS_SHIFT), %eax
 	and $((SLOTS - 1) << SLOT_SHIFT), %eax
 	TAKE 1f
 	jmp \taken
-	.rept 2
+	.rept PROBES - 1
 1:	sub GENERATOR, %rax
 	add $(23 << SLOT_SHIFT), %eax
 	and $((SLOTS - 1) << SLOT_SHIFT), %eax

@@ -4,7 +4,9 @@
 #ifndef GENERATOR_H
 #define GENERATOR_H
 
-#define SLOTS 64
+/* Threads that were preempted in a call keep a slot each until they run again. */
+#define SLOTS_SHIFT 7
+#define SLOTS (1 << SLOTS_SHIFT)
 #define SLOT_SHIFT 11
 
 /* The plain part, 2 KiB at SLOTS_OFF: ordinary memory that is neither dropped

@@ -15,10 +15,10 @@
 #define COUNTERS_OFF 0xa000	/* only when calls are counted */
 #define COUNTERS_SIZE 0x8000
 #define SLOTS_OFF 0x12000	/* private: the generator's slots, see generator.h */
-#define SLOTS_SIZE 0x20000
-#define SECRETS_OFF 0x32000	/* their secret parts, droppable */
-#define SECRETS_SIZE 0x40000
-#define REGION_SIZE 0x72000
+#define SLOTS_SIZE 0x40000
+#define SECRETS_OFF 0x52000	/* their secret parts, droppable */
+#define SECRETS_SIZE 0x80000
+#define REGION_SIZE 0xd2000
 
 /* Counters: a row of 64-bit words for each CPU, numbers above 63 wrap. */
 #define COUNTER_ROWS 64

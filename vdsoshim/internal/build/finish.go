@@ -54,8 +54,9 @@ func finish(full, stripped []byte) (image, layout []byte, err error) {
 		case name == "handoff":
 			fmt.Fprintf(&exported, "HandoffOff = %#x\n", s.Value)
 		case elf.ST_TYPE(s.Info) == elf.STT_FUNC:
-			if strings.HasPrefix(name, "chacha_") {
-				fmt.Fprintf(&exported, "C%sOff = %#x\n", camel(name)[1:], s.Value)
+			if strings.HasPrefix(name, "chacha_") || name == "reflected_getrandom" {
+				upper := strings.ToUpper(name[:1]) + camel(name)[1:]
+				fmt.Fprintf(&exported, "%sOff = %#x\n", upper, s.Value)
 			}
 			fmt.Fprintf(&functions, "%s = function{%#x, %d}\n", camel(name), s.Value, s.Size)
 		default:

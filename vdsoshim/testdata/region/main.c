@@ -144,12 +144,12 @@ int main(int argc, char **argv)
 		expect_failure(&r, AT_SYSINFO_EHDR, EEXIST, 3);
 	} else if (!strcmp(mode, "slotstaken") || !strcmp(mode, "secretstaken")) {
 		/* The generator's memory is not worth a failure. */
-		u64 at = r.base + r.slots + (mode[1] == 'l' ? 0x1f000 : 0x5f000);
+		u64 at = r.base + r.slots + (mode[1] == 'l' ? 0x3f000 : 0xbf000);
 		mmap((void *)at, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		u64 slots = r.slots;
 		r.slots = 0;
 		succeed(&r);
-		for (u64 a = r.base + slots; a < r.base + slots + 0x60000; a += 4096)
+		for (u64 a = r.base + slots; a < r.base + slots + 0xc0000; a += 4096)
 			CHECK(a == at || perms(a, 0) == '?', "%lx is left mapped", a);
 		check_getrandom(&r, SHIM);
 	} else if (!strcmp(mode, "auxv")) {
