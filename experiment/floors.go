@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-//go:embed floor/*.c floor/*.h
+//go:embed floor/*.c floor/*.h floor/*.py
 var sources embed.FS
 
 // ErrCompiler means that the programs in C could not be built.
@@ -20,7 +20,7 @@ var ErrCompiler = errors.New("gcc is needed to build the measuring programs")
 
 // hosted programs use a C library, bare ones bring their own first instruction.
 var (
-	hosted = []string{"launch", "herd", "tax", "notify"}
+	hosted = []string{"launch", "herd", "tax", "notify", "generator", "random"}
 	bare   = []string{"tiny", "probe"}
 )
 
@@ -80,8 +80,10 @@ func (b *Bench) build(ctx context.Context) error {
 		}
 	}
 	const module = "github.com/sysreflect/sysreflect/"
-	if err := goBuild(ctx, b.path("empty"), module+"experiment/floor/empty"); err != nil {
-		return err
+	for name, pkg := range map[string]string{"empty": "empty", "random-go": "random"} {
+		if err := goBuild(ctx, b.path(name), module+"experiment/floor/"+pkg); err != nil {
+			return err
+		}
 	}
 	if b.reflect == "" {
 		b.reflect = b.path("reflect")

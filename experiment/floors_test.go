@@ -2,7 +2,9 @@ package experiment
 
 import (
 	"errors"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -65,6 +67,63 @@ func TestTaxFilters(t *testing.T) {
 	b := bench(t)
 	if _, err := b.probe(t.Context(), anywhere, "getrandom", 10, 10, b.path("tax")); err == nil {
 		t.Error("getrandom was not refused")
+	}
+}
+
+// Each way is the one that it is called: none costs less than what it must do, and
+// a generator in the program costs less than a system call.
+func TestGenerator(t *testing.T) {
+	b := bench(t)
+	ours, err := b.ours()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ours) == 0 || ours[len(ours)-1].key != "scalar" {
+		t.Fatalf("block functions: %v", ours)
+	}
+	reflected := strings.Replace(ours[0].way, "entry", "reflected", 1)
+	ways := append([]asked{{"loop", "loop"}, {"call", "call"}, {"kernel", "kernel"}, {"again", "kernel"}, {"own", "own"},
+		{"reflected", reflected}}, ours...)
+	for _, c := range []struct{ bytes, threads, rounds, microseconds int }{
+		{1, 0, 40, 10}, {16, 0, 40, 10}, {2017, 0, 40, 10}, {65536, 0, 5, 10}, {16, 4, 4, 5000}, {100, 100, 3, 50000},
+	} {
+		g := &Grid{}
+		table := &Table{}
+		if err := b.generators(t.Context(), g, table, c.bytes, c.threads, c.rounds, c.microseconds, ways); err != nil {
+			t.Fatal(err)
+		}
+		least := func(key string) float64 { return table.series(key).Min }
+		if least("loop") < 0.2 || least("loop") > 100 {
+			t.Errorf("%+v: the loop takes %v ns", c, least("loop"))
+		}
+		if least("call") < 50 {
+			t.Errorf("%+v: a system call takes %v ns", c, least("call"))
+		}
+		for _, w := range ways[1:] {
+			if v := least(w.key); v <= least("loop") {
+				t.Errorf("%+v: %s takes %v ns, an empty function %v", c, w.key, v, least("loop"))
+			}
+		}
+		if c.bytes == 16 && c.threads == 0 && (least("own") > least("call") || least(ours[0].key) > least("call")) {
+			t.Errorf("%+v: own %v ns, %s %v ns, system call %v ns", c, least("own"), ours[0].key, least(ours[0].key), least("call"))
+		}
+	}
+}
+
+func TestRandom(t *testing.T) {
+	b := bench(t)
+	argv := [][]string{{b.path("random-go")}, {b.path("random")}}
+	if path, err := exec.LookPath(pythons[0]); err == nil {
+		argv = append(argv, []string{path, b.path("floor/random.py")})
+	}
+	for _, a := range argv {
+		values, err := b.column(t.Context(), anywhere, append(a, "10", "50")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(values) != 9 || slices.Min(values) < 5 || slices.Min(values) > 1e6 {
+			t.Errorf("%v: %v", a, values)
+		}
 	}
 }
 

@@ -98,6 +98,11 @@ func parse(out string) (lines [][]float64, err error) {
 // nanoseconds per call for each window.
 func (b *Bench) probe(ctx context.Context, cpu int, call string, windows, calls int, prefix ...string) ([]float64, error) {
 	argv := append(prefix[:len(prefix):len(prefix)], b.path("probe"), call, strconv.Itoa(windows), strconv.Itoa(calls))
+	return b.column(ctx, cpu, argv...)
+}
+
+// column runs a command and returns the first number of each line.
+func (b *Bench) column(ctx context.Context, cpu int, argv ...string) ([]float64, error) {
 	lines, err := b.numbers(ctx, cpu, argv...)
 	if err != nil {
 		return nil, err

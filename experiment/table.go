@@ -59,6 +59,16 @@ func (t *Table) row(key, name string) *Series {
 	return s
 }
 
+// series returns the one with a key.
+func (t *Table) series(key string) *Series {
+	for _, s := range t.Rows {
+		if s.Key == key {
+			return s
+		}
+	}
+	return nil
+}
+
 // noise is how far two measurements of one thing lay apart.
 func (t *Table) noise() float64 {
 	lo, hi := interval(paired(t.Again.Values, t.Base.Values, difference))

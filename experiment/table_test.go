@@ -45,6 +45,65 @@ func TestTableText(t *testing.T) {
 	}
 }
 
+func TestGridText(t *testing.T) {
+	g := &Grid{Title: "a grid", How: "somehow", Head: "bytes", Notes: []string{"a note"}}
+	for i, title := range []string{"1", "16"} {
+		line := &Table{Key: "Grid/bytes=" + title, Title: title}
+		kernel, ours, again := line.row("kernel", "kernel"), line.row("ours", "ours"), line.row("again", "again")
+		line.Base, line.Again = kernel, again
+		for range 9 {
+			kernel.add(float64(10 + 90*i))
+			ours.add(20)
+			again.add(float64(10+90*i) + 0.1)
+		}
+		g.Lines = append(g.Lines, line)
+	}
+	all := func(int) bool { return true }
+	g.Bounds = []Bound{
+		{Text: "never slower", Of: "ours", Lines: all, Times: 1},
+		{Text: "four times", Of: "ours", Lines: func(i int) bool { return i == 1 }, Times: 4},
+		{Text: "below 25 ns", Of: "ours", Lines: all, Nanoseconds: 25},
+	}
+	var b strings.Builder
+	g.Text(&b)
+	want := `a grid
+  somehow
+
+  median, ns
+  bytes  kernel   ours  again
+      1   10.00  20.00  10.10
+     16   100.0  20.00  100.1
+
+  minimum, ns
+  bytes  kernel   ours  again
+      1   10.00  20.00  10.10
+     16   100.0  20.00  100.1
+
+  times as fast as kernel, median
+  bytes  kernel  ours  again
+      1    1.00  0.50   0.99
+     16    1.00  5.00   1.00
+
+  target: never slower
+    worst at 1: 0.50 times as fast (0.50 to 0.50; by minima 0.50): missed
+  target: four times
+    worst at 16: 5.00 times as fast (5.00 to 5.00; by minima 5.00): met
+  target: below 25 ns
+    worst at 1: 20.0 ns (20.0 to 20.0; minimum 20.0): met
+  noise: kernel against itself differs by up to 1.0 %
+  a note
+
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+	b.Reset()
+	g.GoFormat(&b)
+	if lines := strings.Split(b.String(), "\n"); len(lines) != 2*3*9+1 || lines[0] != "BenchmarkGrid/bytes=1/kernel 1 10 ns/op" {
+		t.Errorf("Go benchmark format: %q", lines)
+	}
+}
+
 // The syntax that benchstat reads: golang.org/design/14313-benchmark-format.
 func TestGoFormat(t *testing.T) {
 	var b strings.Builder

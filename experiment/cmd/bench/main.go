@@ -22,7 +22,7 @@ const settle = 500 * time.Millisecond
 // limit ends a measurement that hangs.
 const limit = 10 * time.Minute
 
-var parts = []string{"start", "exec", "notify", "tax", "footprint"}
+var parts = []string{"start", "exec", "notify", "tax", "footprint", "getrandom", "threads", "programs"}
 
 func main() {
 	format := flag.String("format", "text", "`text`, or go: Go benchmark format, as benchstat reads it")
@@ -112,6 +112,14 @@ func measure(ctx context.Context, b *experiment.Bench, part string) (results []r
 		return all(b.Notify(ctx))
 	case "tax":
 		return one(b.Tax(ctx))
+	case "getrandom":
+		g, err := b.Getrandom(ctx)
+		return []result{g}, err
+	case "threads":
+		g, err := b.Threads(ctx)
+		return []result{g}, err
+	case "programs":
+		return all(b.Programs(ctx))
 	}
 	f, err := b.Footprint(ctx)
 	return []result{f}, err
