@@ -26,6 +26,7 @@ perl                                perl
 tar                                 tar
 git                                 git
 make                                make
+openssl                             openssl
 ps                                  procps
 setpriv                             util-linux
 unshare                             util-linux
