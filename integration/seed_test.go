@@ -38,7 +38,7 @@ func (p program) seeded(t *testing.T, seed string, flags ...string) string {
 func (p program) reproducible(t *testing.T) string {
 	t.Helper()
 	first := p.seeded(t, "42")
-	for _, flags := range [][]string{nil, {"-m", "notify"}, {"-m", "vdso"}, {"-p", "random"}, {"--stats-file", os.DevNull}} {
+	for _, flags := range [][]string{nil, {"-m", "notify"}, {"-m", "vdso"}, {"-m", "patch"}, {"-p", "random"}, {"--stats-file", os.DevNull}} {
 		if again := p.seeded(t, "42", flags...); again != first {
 			t.Errorf("%q with %q prints something else:\n%s", p.argv, flags, difference(first, again))
 		}

@@ -65,6 +65,7 @@ func TestSeedMustReach(t *testing.T) {
 		{seeded + "rules: [{calls: getrandom, do: allow}]\n", "a:3:10: getrandom meets allow, so the program gets bytes that are not deterministic"},
 		{seeded + "rules: [{calls: getrandom, do: stub}]\n", "a:3:10: getrandom meets stub, so the program gets bytes that are not deterministic"},
 		{seeded + "rules: [{calls: getrandom, do: audit}]\n", "a:3:10: getrandom meets audit, so the program gets bytes that are not deterministic"},
+		{seeded + "rules: [{calls: getrandom, do: passthrough}]\n", "a:3:10: getrandom meets passthrough, so the program gets bytes that are not deterministic"},
 		{seeded + "rules: [{calls: getrandom, when: arg1 == 4, do: allow}, {calls: getrandom, do: shim}]\n",
 			"a:3:10: getrandom meets allow, so the program gets bytes that are not deterministic"},
 		{seeded + "rules: [{calls: getrandom, when: arg1 == 4, do: shim}]\n",
@@ -110,6 +111,9 @@ func TestSeedMechanism(t *testing.T) {
 		checkPlan(t, p)
 		if got := meets(t, p, "getrandom"); !strings.HasPrefix(got, "shim by notify") || p.Binding("getrandom") != BindStub {
 			t.Errorf("%s: getrandom meets %s, its vDSO function is a %v", name, got, p.Binding("getrandom"))
+		}
+		if nr, _ := Number("getrandom"); slices.ContainsFunc(p.Patched(), func(c PatchedCall) bool { return c.Nr == nr }) {
+			t.Errorf("%s: sites of getrandom would be patched", name)
 		}
 		if p.RNG.Source != Deterministic || !slices.ContainsFunc(p.Warnings, func(w Warning) bool { return w.EachRun }) {
 			t.Errorf("%s: %v, warnings %v", name, p.RNG, p.Warnings)

@@ -9,7 +9,7 @@ import "golang.org/x/sys/unix"
 //
 // All else is as the kernel does it, but that a generator of this kind is always
 // ready, and no signal shortens a long request: how far that had come would be
-// chance. While a request of some MiB is served (3 ms each), the caller can't be
+// chance. While a request of some MiB is served (1.5 ms each), the caller can't be
 // stopped, though it can be killed.
 func Seeded(take func(c *Call, n uint64) (s *Stream, pos uint64, ok bool)) Handler {
 	return native(func(c *Call) Result {
