@@ -24,12 +24,12 @@ const (
 	StepProtect           = 0x6
 	StepUser              = 0x5
 	UserOff               = 0xd2000
-	ChachaAvx2Off         = 0x4500
-	ChachaAvx2ZmmOff      = 0x5000
-	ChachaAvx512Off       = 0x3200
-	ChachaScalarOff       = 0x5100
-	GateOff               = 0x5890 // of its system call instruction
-	HandoffOff            = 0x58f0
+	ChachaAvx2Off         = 0x4540
+	ChachaAvx2ZmmOff      = 0x5040
+	ChachaAvx512Off       = 0x3240
+	ChachaScalarOff       = 0x5140
+	GateOff               = 0x58d0 // of its system call instruction
+	HandoffOff            = 0x5930
 	ReflectedGetrandomOff = 0x2980
 )
 
@@ -48,31 +48,31 @@ const (
 	planFallback  = 0x14
 	planLink      = 0x18
 	planOurs      = 0x80000000
-	copiesOff     = 0x1fd0
+	copiesOff     = 0x1fe0
 	cpuCallOff    = 0x29c9
 	cpuVdsoOff    = 0x2261
-	planOff       = 0x1e70
+	planOff       = 0x1e80
 )
 
 var (
-	chachaAvx2         = function{0x4500, 2816}
-	chachaAvx2Zmm      = function{0x5000, 256}
-	chachaAvx512       = function{0x3200, 4864}
-	chachaScalar       = function{0x5100, 896}
-	counted            = function{0x5680, 512}
-	fillByCall         = function{0x5ad0, 102}
-	forward            = function{0x5480, 512}
+	chachaAvx2         = function{0x4540, 2816}
+	chachaAvx2Zmm      = function{0x5040, 256}
+	chachaAvx512       = function{0x3240, 4864}
+	chachaScalar       = function{0x5140, 896}
+	counted            = function{0x56c0, 512}
+	fillByCall         = function{0x5b10, 102}
+	forward            = function{0x54c0, 512}
 	getrandom          = function{0x2200, 1920}
-	getrandomRare      = function{0x5b36, 446}
-	handoffMain        = function{0x5d5b, 1599}
-	rdpid              = function{0x5880, 8}
-	reflectedGetrandom = function{0x2980, 2176}
-	stubClockGetres    = function{0x58b0, 16}
-	stubClockGettime   = function{0x58a0, 16}
-	stubGetcpu         = function{0x58e0, 16}
-	stubGetrandom      = function{0x5cf4, 103}
-	stubGettimeofday   = function{0x58c0, 16}
-	stubTime           = function{0x58d0, 16}
+	getrandomRare      = function{0x5b76, 446}
+	handoffMain        = function{0x5d9b, 1599}
+	rdpid              = function{0x58c0, 8}
+	reflectedGetrandom = function{0x2980, 2240}
+	stubClockGetres    = function{0x58f0, 16}
+	stubClockGettime   = function{0x58e0, 16}
+	stubGetcpu         = function{0x5920, 16}
+	stubGetrandom      = function{0x5d34, 103}
+	stubGettimeofday   = function{0x5900, 16}
+	stubTime           = function{0x5910, 16}
 )
 
 var (
@@ -84,5 +84,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x1fd0, 192}
+	copyRoom    = room{0x1fe0, 192}
 )

@@ -21,7 +21,7 @@ var testFiles = sync.OnceValues(func() (dir string, err error) {
 	noteSources("testdata/region/*")
 	for _, args := range [][]string{
 		{"-O1", "-Wall", "-fno-omit-frame-pointer", "-mno-red-zone", "-o", filepath.Join(dir, "region"),
-			"main.c", "handoff.c", "functions.c", "getrandom.c", "unwind.c"},
+			"main.c", "handoff.c", "functions.c", "getrandom.c", "reflected.c", "unwind.c"},
 		{"-shared", "-nostdlib", "-Wl,-soname,linux-vdso.so.1", "-Wl,--hash-style=both", "-Wl,--build-id=none",
 			"-Wl,-z,max-page-size=4096", "-Wl,-T,fake.lds", "-s", "-o", filepath.Join(dir, "fake.so"), "fake.S"},
 	} {
@@ -123,6 +123,7 @@ func TestHandoff(t *testing.T) {
 		{name: "generator, kernel without", mode: "madeup", o: withGenerator(Options{Kernel: fakeImage}), kernel: fake},
 		{name: "generator, more than 2 GiB", mode: "cap", o: withGenerator(Options{Kernel: kernel})},
 		{name: "generator, unwind", mode: "unwindgate", o: withGenerator(Options{Kernel: kernel})},
+		{name: "generator, reflected call", mode: "reflected", o: withGenerator(Options{Kernel: kernel})},
 		{name: "generator, slots taken", mode: "slotstaken", o: withGenerator(Options{Kernel: kernel})},
 		{name: "generator, secrets taken", mode: "secretstaken", o: withGenerator(Options{Kernel: kernel})},
 		{name: "user's image", mode: "user", o: Options{Kernel: fakeImage}, user: fakeBytes, kernel: fake},
@@ -165,7 +166,7 @@ func TestHandoff(t *testing.T) {
 			number := func(n uint64) string { return strconv.FormatUint(n, 10) }
 			cmd.Args = []string{"region", tt.mode, "3", counters, number(base), number(HandoffOff), number(LinkOff),
 				number(ControlOff), number(CountersOff), strconv.Itoa(len(tt.user)),
-				number(GateOff), tt.kernel, slots}
+				number(GateOff), tt.kernel, slots, number(ReflectedGetrandomOff)}
 			out, err := cmd.CombinedOutput()
 			if err != nil || len(out) > 0 {
 				t.Fatalf("%v\n%s", err, out)

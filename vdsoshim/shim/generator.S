@@ -41,6 +41,7 @@
 #define GRND_RANDOM_INSECURE 6
 
 #define PROBES 3		/* slots that are looked at besides the processor's own */
+#define KERNEL_BLOCK 32		/* the kernel makes as many bytes in the time of one */
 #define UNIT 1024		/* what a block function writes at least */
 #define BATCH_UNITS 2		/* BATCH and SECRET_KEY */
 
@@ -473,8 +474,9 @@ shim_getrandom:
  *
  * A bad buffer has to give EFAULT, but a fault here would be the program's
  * SIGSEGV. So bytes go only into pages that the kernel itself has just written
- * to: a request for another page is made by system call, through the gate, and
- * when that succeeds the page is known until the slot's batch is used up.
+ * to: a request for another page, or a byte of it, is made by system call, through
+ * the gate, and when that succeeds the page is known until the slot's batch is
+ * used up.
  */
 	/* The frame is that of the code around the instruction. */
 	.macro CFI_RETURN_call base
@@ -538,6 +540,7 @@ shim_reflected_getrandom:
 	inc %rax
 	cmp %rcx, %rax
 	jbe 1b
+.Lcall_known:
 	SERVE call
 
 	/* Back, as from the kernel. The slot is given up last, and nothing of
@@ -564,12 +567,47 @@ shim_reflected_getrandom:
 	mov %rsi, %rax
 	jmp *%rcx
 
-	/* The kernel serves it; the pages are known then. */
+	/* A short request is the kernel's then. Of a longer one it writes a byte into
+	 * each page. Where it refuses that, the whole is the kernel's: what it says of
+	 * a byte need not be what it says of the request. */
 	.cfi_restore_state
 	.cfi_remember_state
 	CFI_RETURN_call DW_R8
-	SERVE_RARELY call
 .Lcall_kernel:
+	cmp $KERNEL_BLOCK, %rsi
+	jbe .Lcall_whole
+	mov %rbx, SAVED_BX(%r8)
+	CFI_AT DW_RBX, DW_R8, SAVED_BX
+.Lcall_page:
+	mov $1, %esi
+	mov $__NR_getrandom, %eax
+	GATE
+	sub $1, %rax
+	jne .Lcall_refused
+	mov %rdi, %rax
+	shr $12, %rax
+	mov %eax, %r11d
+	and $(KNOWN_PAGES - 1), %r11d
+	mov %rax, SLOT_PAGES(%r8, %r11, 8)
+	or $(PAGE_SIZE - 1), %rdi
+	inc %rdi
+	mov SAVED_DI(%r8), %rax
+	add SAVED_SI(%r8), %rax
+	cmp %rax, %rdi
+	jb .Lcall_page
+	xor %eax, %eax
+.Lcall_refused:
+	test %rax, %rax
+	mov SAVED_DI(%r8), %rdi
+	mov SAVED_SI(%r8), %rsi
+	mov SAVED_BX(%r8), %rbx
+	.cfi_restore rbx
+	je .Lcall_known
+	jmp .Lcall_whole
+
+	/* The kernel serves it; the pages are known then. */
+	SERVE_RARELY call
+.Lcall_whole:
 	mov SAVED_DX(%r8), %rdx
 	mov %rbx, SAVED_BX(%r8)
 	CFI_AT DW_RBX, DW_R8, SAVED_BX

@@ -69,14 +69,14 @@ static u64 map_file(const char *path)
 	return (u64)p;
 }
 
-/* region MODE fd counters base handoff link control counters user-size gate kernel-file slots
+/* region MODE fd counters base handoff link control counters user-size gate kernel-file slots reflected
  * where slots is 0 if there is to be no generator */
 int main(int argc, char **argv)
 {
 	const char *mode = argv[1];
 	struct region r;
 
-	if (argc != 13)
+	if (argc != 14)
 		return 2;
 	r = (struct region){
 		.fd = step(argv[2]), .counters = atoi(argv[3]), .base = step(argv[4]), .handoff = step(argv[5]),
@@ -111,6 +111,9 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "unwindgate")) {
 		succeed(&r);
 		check_unwind(&r, r.gate);
+	} else if (!strcmp(mode, "reflected")) {
+		succeed(&r);
+		check_reflected(&r, step(argv[13]));
 	} else if (!strcmp(mode, "madeup")) {
 		succeed(&r);
 		check_made_up(&r);

@@ -54,4 +54,6 @@ void check_getrandom(const struct region *r, enum behind b);
 void check_cap(const struct region *r);
 void check_counters(const struct region *r);
 void check_unwind(const struct region *r, u64 gate);
+/* off is where the entry in place of a system call stands. */
+void check_reflected(const struct region *r, u64 off);
 void check_made_up(const struct region *r);
