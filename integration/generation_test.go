@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -61,6 +62,10 @@ func TestGenerationTicks(t *testing.T) {
 		reseed(t, who, 0, quiet.pid)
 		if next := quiet.change(t); next != first+2 {
 			t.Errorf("without the generator from %d to %d", first, next)
+		}
+		must(t, syscall.Kill(quiet.pid, syscall.SIGKILL))
+		if o := quiet.end(t); o.stdout != "" {
+			t.Errorf("without the generator and a reason to %s", o.stdout)
 		}
 	})
 }

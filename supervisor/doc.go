@@ -27,6 +27,14 @@
 // nothing reads, a label by which processes that are forked later are known to
 // belong to that program, whoever their parent is by then.
 //
+// # Generation
+//
+// A number in the control page tells generators of random bytes inside of the
+// programs that they must begin anew. The guardian changes it, and Cmd.Reseed does:
+// once a second where such a generator serves, when the machine was cloned or its
+// clock jumps, and when it is asked to (package trees). Programs can only read it:
+// the two mappings that can be written are older than the memory file's seal.
+//
 // # Ends
 //
 // When this process is killed, the guardian kills the tree; calls that wait get

@@ -102,6 +102,7 @@ type guard struct {
 	pid, pidfd int
 	page       string // the memory file with the generation, below /proc
 	offset     int64  // of the generation in it
+	before     uint64 // the generation when Reseed was called
 }
 
 // errOther means that a process is not a guardian, in spite of its name, or one

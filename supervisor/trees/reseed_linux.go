@@ -35,11 +35,20 @@ func Reseed(pid int) ([]Tree, error) {
 	if err != nil {
 		return nil, err
 	}
+	asked := make([]error, len(found))
+	for i, g := range found {
+		defer unix.Close(g.pidfd)
+		asked[i] = g.ask()
+	}
+	deadline := time.Now().Add(patience)
 	var done []Tree
 	var errs []error
-	for _, g := range found {
-		defer unix.Close(g.pidfd)
-		switch err := g.reseed(); {
+	for i, g := range found {
+		err := asked[i]
+		if err == nil {
+			err = g.wait(deadline)
+		}
+		switch {
 		case err == nil:
 			done = append(done, g.Tree)
 		case err != unix.ESRCH: // which has just ended
@@ -52,26 +61,30 @@ func Reseed(pid int) ([]Tree, error) {
 	return done, errors.Join(errs...)
 }
 
-// patience is how long a guardian may take, in which it has nothing else to do.
+// patience is how long guardians may take, which have nothing else to do.
 const patience = 2 * time.Second
 
-// reseed asks the guardian for another generation and waits until it is there.
-func (g *guard) reseed() error {
-	before, err := g.generation()
-	if err != nil {
+// ask asks the guardian for another generation.
+func (g *guard) ask() (err error) {
+	if g.before, err = g.generation(); err != nil {
 		return err
 	}
-	if err := requestReseed(g.pidfd); err != nil {
-		return err
-	}
-	wait := 50 * time.Microsecond
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); wait = min(2*wait, 10*time.Millisecond) {
+	return requestReseed(g.pidfd)
+}
+
+// wait waits until the generation is another, by whatever cause: it was changed
+// after Reseed was called, which is what counts.
+func (g *guard) wait(deadline time.Time) error {
+	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
 		now, err := g.generation()
-		if err == nil && now != before {
+		if err == nil && now != g.before {
 			return nil
 		}
-		if g.ended(wait) {
+		if g.ended(pause) {
 			return unix.ESRCH
+		}
+		if time.Now().After(deadline) {
+			break
 		}
 	}
 	return fmt.Errorf("its guardian, process %d, does not answer; is it stopped?", g.pid)
