@@ -75,7 +75,7 @@ int main(void)
 	const volatile uint64_t *g = find_generation();
 	uint64_t before = g ? *g : 0;
 	char line[512], path[300], link[64];
-	unsigned long from, to, offset = 0;
+	unsigned long from, to, offset, ours = 0;
 	int n;
 
 	setvbuf(stdout, 0, _IOLBF, 0);
@@ -89,7 +89,7 @@ int main(void)
 			write_memory("vvar", (char *)from);
 		if ((uint64_t *)from == g) {
 			sprintf(path, "/proc/self/map_files/%lx-%lx", from, to);
-			write_file("map_files", path, offset);
+			write_file("map_files", path, ours = offset);
 		}
 	}
 	fclose(maps);
@@ -99,7 +99,7 @@ int main(void)
 	for (struct dirent *d; fds && (d = readdir(fds));) {
 		sprintf(path, "/proc/%d/fd/%.20s", getppid(), d->d_name);
 		if ((n = readlink(path, link, sizeof link - 1)) > 0 && (link[n] = 0, strstr(link, "reflect-shim")))
-			write_file("guardian", path, 0x6000);
+			write_file("guardian", path, ours);
 	}
 	if (g)
 		printf("the generation %s\n", *g == before ? "is the same" : "has changed");
