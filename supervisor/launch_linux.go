@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -20,12 +19,15 @@ type keeper struct {
 
 	mu     sync.Mutex
 	closed bool // conn is; mu is held by whoever uses it beside its reader
+
+	spawning *spawning
+	dir      string // where it was to be started
 }
 
 // launch starts the guardian, which waits for the launch block. files are the
-// program's descriptors from 0 on; inherit gives it, beside them, all others that
-// are not close-on-exec.
-func launch(dir string, files []uintptr, inherit bool) (_ *keeper, err error) {
+// program's descriptors from 0 on; it has all others, too, that are not
+// close-on-exec.
+func launch(dir string, files []uintptr) (_ *keeper, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("create a socket pair: %w", err)
@@ -36,32 +38,51 @@ func launch(dir string, files []uintptr, inherit bool) (_ *keeper, err error) {
 			unix.Close(pair[0])
 		}
 	}()
-	attr := syscall.ProcAttr{Dir: dir, Env: []string{}, Files: files}
-	control := len(files)
-	if inherit {
-		// Whatever stands between would be closed if the socket were listed.
-		if control, err = unix.FcntlInt(uintptr(pair[1]), unix.F_DUPFD, len(files)); err != nil {
+	control := pair[1]
+	if control < len(files) { // a number of the program's
+		if control, err = unix.FcntlInt(uintptr(pair[1]), unix.F_DUPFD_CLOEXEC, len(files)); err != nil {
 			return nil, fmt.Errorf("number the guardian's socket: %w", err)
 		}
 		defer unix.Close(control)
-	} else {
-		attr.Files = append(append([]uintptr{}, files...), uintptr(pair[1]))
 	}
-	elf, err := guardianFile(forkUses(attr.Files))
+	spare := len(files) // above all that the child needs
+	for _, fd := range files {
+		spare = max(spare, int(fd)+1)
+	}
+	elf, err := guardianFile(len(files))
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(elf)
-	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(elf), []string{"reflect-guard", strconv.Itoa(control)}, &attr)
-	if err != nil {
-		if dir != "" {
-			if _, e := os.Stat(dir); e != nil {
-				return nil, &os.PathError{Op: "chdir", Path: dir, Err: err}
-			}
+	spare = max(spare, control+1, elf+1)
+	s := new(spawning)
+	if dir != "" {
+		path, err := s.text(dir)
+		if err != nil {
+			return nil, &os.PathError{Op: "chdir", Path: dir, Err: err}
 		}
+		s.call(unix.SYS_CHDIR, path)
+	}
+	s.files(files, spare)
+	s.call(unix.SYS_FCNTL, uintptr(control), unix.F_SETFD, 0)
+	pid, err := s.start(elf, guardian.Name, strconv.Itoa(control))
+	if err != nil {
 		return nil, fmt.Errorf("start the guardian: %w", err)
 	}
-	return &keeper{pid: pid, conn: pair[0]}, nil
+	return &keeper{pid: pid, conn: pair[0], spawning: s, dir: dir}, nil
+}
+
+// started returns why the guardian could not be started, if that is so: of what
+// speaks to it in vain it is the reason.
+func (k *keeper) started() error {
+	switch nr, e := k.spawning.failed(); {
+	case e == 0:
+		return nil
+	case nr == unix.SYS_CHDIR:
+		return &os.PathError{Op: "chdir", Path: k.dir, Err: e}
+	default:
+		return fmt.Errorf("start the guardian: %w", e)
+	}
 }
 
 // run makes the guardian start the program and map its generation's page from the
@@ -76,23 +97,6 @@ func (k *keeper) run(block []byte, region int) error {
 		return fmt.Errorf("speak to the guardian: %w", err)
 	}
 	return nil
-}
-
-// forkUses returns the first number above all descriptors that syscall.ForkExec
-// writes to in the child: it puts its own pipe, and whatever would be overwritten
-// before it is in place, above all that it is given (forkAndExecInChild1).
-func forkUses(files []uintptr) int {
-	next := len(files)
-	for _, fd := range files {
-		next = max(next, int(fd))
-	}
-	next += 2 // beyond, and the pipe
-	for i, fd := range files {
-		if int(fd) >= 0 && int(fd) < i {
-			next++
-		}
-	}
-	return next + 1 // it steps over the pipe
 }
 
 // guardianFile makes an executable memory file, numbered above the descriptors

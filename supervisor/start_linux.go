@@ -56,42 +56,43 @@ func (c *Cmd) Start() error {
 }
 
 // prepare does all that comes before the program's first instruction. The filter
-// and the shim are made while the guardian starts.
+// is made while the guardian starts, and the shim while the filter is installed:
+// here, on one thread, since another would have to be made first.
 func (c *Cmd) prepare(r *run) error {
-	type made struct {
-		block []byte
-		err   error
-	}
-	blocks, regions := make(chan made, 1), make(chan error, 1)
-	go func() {
-		var block []byte
-		region, err := newRegion()
-		if r.region = region; err == nil {
-			block, err = c.launchBlock(r)
-		}
-		blocks <- made{block, err}
-		if err == nil {
-			err = r.buildRegion(c.Stats)
-		}
-		regions <- err
-	}()
 	fds := make([]uintptr, len(c.copies.files))
 	for i, f := range c.copies.files {
 		fds[i] = number(f)
 	}
-	k, err := r.fixedAddresses(func() (*keeper, error) { return launch(c.Dir, fds, c.Inherit) })
+	k, err := r.fixedAddresses(func() (*keeper, error) { return launch(c.Dir, fds) })
 	runtime.KeepAlive(c.copies.files)
-	c.keeper = k
-	if err == nil && c.relay.active {
-		// Not before the fork: it resets only handlers that the runtime knows of.
+	if c.keeper = k; err != nil {
+		return err
+	}
+	if err = c.equip(r); err != nil {
+		return cmp.Or(k.started(), err)
+	}
+	return nil
+}
+
+// equip gives the guardian what it starts, and begins to serve.
+func (c *Cmd) equip(r *run) (err error) {
+	if c.relay.active {
 		c.relay.caught = new(caught)
-		err = c.relay.caught.catch()
+		if err = c.relay.caught.catch(); err != nil {
+			return err
+		}
 	}
-	launching := <-blocks
-	if err = cmp.Or(err, launching.err); err == nil {
-		err = k.run(launching.block, r.region.fd)
+	if r.region, err = newRegion(); err != nil {
+		return err
 	}
-	if err = cmp.Or(err, <-regions); err != nil {
+	block, err := c.launchBlock(r)
+	if err != nil {
+		return err
+	}
+	if err := c.keeper.run(block, r.region.fd); err != nil {
+		return err
+	}
+	if err := r.buildRegion(c.Stats); err != nil {
 		return err
 	}
 	return c.begin(r)
@@ -127,9 +128,12 @@ func (c *Cmd) launchBlock(r *run) ([]byte, error) {
 		env = os.Environ()
 	}
 	signals := inheritedSignals()
+	if !signals.known {
+		signals.blocked = c.keeper.spawning.mask
+	}
 	l := guardian.Launch{
 		Path: c.Path, Args: c.Args, Env: env,
-		Main: filter.Main, Deny: filter.Deny, KeepPrivileges: c.Setuid, Ignored: signals.ignored, Blocked: signals.blocked, Mask: signals.known,
+		Main: filter.Main, Deny: filter.Deny, KeepPrivileges: c.Setuid, Ignored: signals.ignored, Blocked: signals.blocked, Mask: true,
 		Control: vdsoshim.ControlOff, Tick: r.tick(),
 	}
 	block, err := l.Block()
