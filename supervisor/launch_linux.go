@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -20,8 +21,8 @@ type keeper struct {
 	mu     sync.Mutex
 	closed bool // conn is; mu is held by whoever uses it beside its reader
 
-	spawning *spawning
-	dir      string // where it was to be started
+	spawning *spawning // nil where syscall.ForkExec did it
+	dir      string    // where it was to be started
 }
 
 // launch starts the guardian, which waits for the launch block. files are the
@@ -38,51 +39,49 @@ func launch(dir string, files []uintptr) (_ *keeper, err error) {
 			unix.Close(pair[0])
 		}
 	}()
-	control := pair[1]
-	if control < len(files) { // a number of the program's
-		if control, err = unix.FcntlInt(uintptr(pair[1]), unix.F_DUPFD_CLOEXEC, len(files)); err != nil {
-			return nil, fmt.Errorf("number the guardian's socket: %w", err)
-		}
-		defer unix.Close(control)
+	// It may not stand where the program's descriptors go.
+	control, err := unix.FcntlInt(uintptr(pair[1]), unix.F_DUPFD, len(files))
+	if err != nil {
+		return nil, fmt.Errorf("number the guardian's socket: %w", err)
 	}
-	spare := len(files) // above all that the child needs
-	for _, fd := range files {
-		spare = max(spare, int(fd)+1)
-	}
-	elf, err := guardianFile(len(files))
+	defer unix.Close(control)
+	elf, err := guardianFile(forkUses(files))
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(elf)
-	spare = max(spare, control+1, elf+1)
-	s := new(spawning)
-	if dir != "" {
-		path, err := s.text(dir)
-		if err != nil {
-			return nil, &os.PathError{Op: "chdir", Path: dir, Err: err}
-		}
-		s.call(unix.SYS_CHDIR, path)
+	k := &keeper{conn: pair[0], dir: dir}
+	args := []string{guardian.Name, strconv.Itoa(control)}
+	if before := inherited(); before.known {
+		k.spawning, k.pid, err = spawn(dir, files, before.files, max(control, elf)+1, elf, args)
+	} else {
+		k.pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(elf), args, &syscall.ProcAttr{Dir: dir, Env: []string{}, Files: files})
 	}
-	s.files(files, spare)
-	s.call(unix.SYS_FCNTL, uintptr(control), unix.F_SETFD, 0)
-	pid, err := s.start(elf, guardian.Name, strconv.Itoa(control))
 	if err != nil {
-		return nil, fmt.Errorf("start the guardian: %w", err)
+		return nil, k.notStarted(err)
 	}
-	return &keeper{pid: pid, conn: pair[0], spawning: s, dir: dir}, nil
+	return k, nil
 }
 
-// started returns why the guardian could not be started, if that is so: of what
-// speaks to it in vain it is the reason.
+// started returns why the guardian did not come to life, if that is so: where
+// somebody spoke to it in vain it is the reason.
 func (k *keeper) started() error {
-	switch nr, e := k.spawning.failed(); {
-	case e == 0:
+	if k.spawning == nil {
 		return nil
-	case nr == unix.SYS_CHDIR:
-		return &os.PathError{Op: "chdir", Path: k.dir, Err: e}
-	default:
-		return fmt.Errorf("start the guardian: %w", e)
 	}
+	if e := k.spawning.failed(); e != 0 {
+		return k.notStarted(e)
+	}
+	return nil
+}
+
+func (k *keeper) notStarted(err error) error {
+	if k.dir != "" {
+		if _, e := os.Stat(k.dir); e != nil {
+			return &os.PathError{Op: "chdir", Path: k.dir, Err: err}
+		}
+	}
+	return fmt.Errorf("start the guardian: %w", err)
 }
 
 // run makes the guardian start the program and map its generation's page from the
@@ -97,6 +96,23 @@ func (k *keeper) run(block []byte, region int) error {
 		return fmt.Errorf("speak to the guardian: %w", err)
 	}
 	return nil
+}
+
+// forkUses returns the first number above all descriptors that syscall.ForkExec
+// writes to in the child: it puts its own pipe, and whatever would be overwritten
+// before it is in place, above all that it is given (forkAndExecInChild1).
+func forkUses(files []uintptr) int {
+	next := len(files)
+	for _, fd := range files {
+		next = max(next, int(fd))
+	}
+	next += 2 // beyond, and the pipe
+	for i, fd := range files {
+		if int(fd) >= 0 && int(fd) < i {
+			next++
+		}
+	}
+	return next + 1 // it steps over the pipe
 }
 
 // guardianFile makes an executable memory file, numbered above the descriptors

@@ -29,7 +29,8 @@ const minReceivers = 2
 // reads is immutable once the receivers start, or atomic.
 type run struct {
 	plan     *policy.Plan
-	table    [tableSize]served
+	entries  []entry           // one for each rule, in the plan's order, which is by number
+	table    [tableSize]uint16 // by number: where its entries begin, counted from 1; 0 for none
 	listener int
 	closing  atomic.Bool
 	timed    bool // measure the time per call

@@ -13,11 +13,6 @@ import (
 	"github.com/sysreflect/sysreflect/reflect"
 )
 
-// served is what the serving path knows of one system call number.
-type served struct {
-	entries []*entry // in the plan's order
-}
-
 // An entry is one rule, ready to be served and counted.
 type entry struct {
 	rule    *policy.Rule
@@ -58,8 +53,13 @@ func (s *server) match() *entry {
 	if s.n.arch != unix.AUDIT_ARCH_X86_64 || uint32(s.n.nr) >= tableSize {
 		return nil
 	}
+	first := int(s.r.table[s.n.nr]) - 1
+	if first < 0 {
+		return nil
+	}
 next:
-	for _, e := range s.r.table[s.n.nr].entries {
+	for k := first; k < len(s.r.entries) && s.r.entries[k].rule.Nr == int(s.n.nr); k++ {
+		e := &s.r.entries[k]
 		for i := range e.rule.Conds {
 			if !e.rule.Conds[i].Holds(&s.n.args) {
 				continue next

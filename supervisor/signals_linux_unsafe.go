@@ -3,32 +3,37 @@ package supervisor
 import (
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// A signalState is what a process inherits of signals (execve(2)): those that it
-// ignores, and those that are blocked, bit n-1 for signal n.
-type signalState struct {
+// An inheritance is what a process inherits of what the Go runtime changes before
+// any of our code runs: the signals that it ignores and those that are blocked, bit
+// n-1 for signal n (execve(2)), and how many files it may open.
+type inheritance struct {
 	ignored, blocked uint64
+	files            *unix.Rlimit // nil where the runtime left RLIMIT_NOFILE alone
 	known            bool
 }
 
-// inheritedSignals is this process's state as it was started. The program must
-// have the same: systemd, for one, ignores SIGPIPE for services. The Go runtime
-// puts handlers and a mask of its own in place before any of our code runs, and a
-// fork resets the handlers to the default. What was there before it keeps in
-// runtime.fwdSig and runtime.initSigmask, which nothing exports, so they are
-// looked up in the symbol table of our own executable.
+// inherited is this process's state as it was started. The program must have the
+// same: systemd, for one, ignores SIGPIPE for services. The Go runtime puts handlers
+// and a mask of its own in place, and raises the limit; a fork resets handlers to
+// the default. What was there before it keeps in runtime.fwdSig,
+// runtime.initSigmask and syscall.origRlimitNofile, which nothing exports, so they
+// are looked up in the symbol table of our own executable.
 //
 // A stripped executable has none: then SIGHUP and SIGINT stay ignored, which the
-// runtime leaves so, and the mask is the one that the runtime made.
-var inheritedSignals = sync.OnceValue(func() (s signalState) {
+// runtime leaves so, the mask is the one that the runtime made, and the limit is
+// known to syscall.ForkExec alone.
+var inherited = sync.OnceValue(func() (s inheritance) {
 	const sigIgn = 1
 	handlers, mask := symbol{name: "runtime.fwdSig", size: signals * 8}, symbol{name: "runtime.initSigmask", size: 8}
-	findSymbols(&handlers, &mask)
-	if handlers.address == 0 || mask.address == 0 {
+	limit := symbol{name: "syscall.origRlimitNofile", size: 8}
+	findSymbols(&handlers, &mask, &limit)
+	if handlers.address == 0 || mask.address == 0 || limit.address == 0 {
 		return s
 	}
 	table := (*[signals]uint64)(*(*unsafe.Pointer)(unsafe.Pointer(&handlers.address)))
@@ -38,6 +43,7 @@ var inheritedSignals = sync.OnceValue(func() (s signalState) {
 		}
 	}
 	s.blocked = *(*uint64)(*(*unsafe.Pointer)(unsafe.Pointer(&mask.address)))
+	s.files = (*atomic.Pointer[unix.Rlimit])(*(*unsafe.Pointer)(unsafe.Pointer(&limit.address))).Load()
 	s.known = true
 	return s
 })

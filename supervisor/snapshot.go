@@ -39,11 +39,7 @@ func (r *run) counters() Counters {
 				})
 			}
 		}
-		for _, e := range r.table[rule.Nr].entries {
-			if e.rule == rule {
-				out.Calls = append(out.Calls, e.counts(r.timed)...)
-			}
-		}
+		out.Calls = append(out.Calls, r.entries[i].counts(r.timed)...)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -14,9 +14,9 @@ import (
 // not even a stack: it makes the listed calls, one after the other, until one
 // fails or the last has executed the file.
 type spawning struct {
-	all, mask uint64 // what is blocked meanwhile, and what was before
-	next      *spawnCall
-	errno     uintptr // of the call at next, if it failed
+	all, mask uint64     // what is blocked meanwhile, and what was before
+	next      *spawnCall // the first one, and at last the one that failed
+	errno     uintptr    // of the call at next, if it failed
 	calls     []spawnCall
 	kept      []any // what the calls point to
 }
@@ -37,9 +37,7 @@ func (s *spawning) text(t string) (uintptr, error) {
 	return uintptr(unsafe.Pointer(p)), err
 }
 
-// files puts descriptors in place, files[i] as i, as os/exec does. All of them are
-// close-on-exec or not wanted, so what is not listed need not be closed. Numbers
-// from spare on may be used on the way.
+// files puts descriptors in place, files[i] as i, by way of numbers from spare on.
 func (s *spawning) files(files []uintptr, spare int) {
 	files = append([]uintptr(nil), files...)
 	for i, fd := range files { // what would be overwritten before its turn
@@ -64,40 +62,47 @@ func (s *spawning) files(files []uintptr, spare int) {
 	}
 }
 
-// start starts the child, which executes the file fd with the arguments args, no
-// environment and all signals blocked. s must be kept until it has.
-func (s *spawning) start(fd int, args ...string) (pid int, err error) {
+// spawn starts a child in dir, which executes the file elf with the arguments args,
+// no environment and all signals blocked. It has files from 0 on, and besides what
+// is not close-on-exec; numbers from spare on are free. The spawning must be kept
+// until the child has executed the file.
+func spawn(dir string, files []uintptr, limit *unix.Rlimit, spare, elf int, args []string) (s *spawning, pid int, err error) {
+	s = &spawning{all: ^uint64(0), calls: make([]spawnCall, 0, len(files)+8)}
+	if dir != "" {
+		path, err := s.text(dir)
+		if err != nil {
+			return nil, 0, err
+		}
+		s.call(unix.SYS_CHDIR, path)
+	}
+	s.files(files, spare)
+	if limit != nil { // raised by the runtime, for itself
+		s.call(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, uintptr(unsafe.Pointer(limit)), 0)
+	}
 	empty, _ := s.text("")
 	argv := make([]uintptr, len(args)+1)
 	for i, a := range args {
 		if argv[i], err = s.text(a); err != nil {
-			return 0, err
+			return nil, 0, err
 		}
 	}
 	envp := argv[len(args):] // the end
-	s.kept = append(s.kept, argv)
-	s.call(unix.SYS_EXECVEAT, uintptr(fd), empty,
+	s.kept = append(s.kept, argv, limit)
+	s.call(unix.SYS_EXECVEAT, uintptr(elf), empty,
 		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&envp[0])), unix.AT_EMPTY_PATH)
-	s.all, s.next = ^uint64(0), &s.calls[0]
-	// No descriptor of ours is between its creation and close-on-exec.
-	syscall.ForkLock.Lock()
+	s.next = &s.calls[0]
+	syscall.ForkLock.Lock() // nobody's descriptor is between its making and close-on-exec
 	pid = clone(s)
 	syscall.ForkLock.Unlock()
 	if pid < 0 {
-		return 0, unix.Errno(-pid)
+		return nil, 0, unix.Errno(-pid)
 	}
-	return pid, nil
+	return s, pid, nil
 }
 
-// failed returns the number and the errno of the call that failed; the errno is 0
-// if none has, so far.
-func (s *spawning) failed() (nr uintptr, e unix.Errno) {
-	e = unix.Errno(atomic.LoadUintptr(&s.errno))
-	if e != 0 {
-		nr = s.next.nr
-	}
-	return nr, e
-}
+// failed returns the errno of the call that failed, 0 if none has so far.
+func (s *spawning) failed() unix.Errno { return unix.Errno(atomic.LoadUintptr(&s.errno)) }
 
-//go:noescape
+// clone returns the child's id or a negative errno. s escapes: the child uses it
+// while its parent's stack may move.
 func clone(s *spawning) (pid int)

@@ -127,13 +127,10 @@ func (c *Cmd) launchBlock(r *run) ([]byte, error) {
 	if env == nil {
 		env = os.Environ()
 	}
-	signals := inheritedSignals()
-	if !signals.known {
-		signals.blocked = c.keeper.spawning.mask
-	}
+	signals := inherited()
 	l := guardian.Launch{
 		Path: c.Path, Args: c.Args, Env: env,
-		Main: filter.Main, Deny: filter.Deny, KeepPrivileges: c.Setuid, Ignored: signals.ignored, Blocked: signals.blocked, Mask: true,
+		Main: filter.Main, Deny: filter.Deny, KeepPrivileges: c.Setuid, Ignored: signals.ignored, Blocked: signals.blocked, Mask: signals.known,
 		Control: vdsoshim.ControlOff, Tick: r.tick(),
 	}
 	block, err := l.Block()
@@ -261,6 +258,7 @@ func startError(step guardian.Step, e unix.Errno) error {
 
 // fillTable prepares what the receivers look up.
 func (r *run) fillTable(handlers map[string]reflect.Handler) error {
+	r.entries = make([]entry, len(r.plan.Rules))
 	for i := range r.plan.Rules {
 		rule := &r.plan.Rules[i]
 		if rule.Nr < 0 || rule.Nr >= tableSize {
@@ -271,7 +269,10 @@ func (r *run) fillTable(handlers map[string]reflect.Handler) error {
 			return err
 		}
 		r.handoffNotified = r.handoffNotified || isHandoffCall(rule.Name)
-		r.table[rule.Nr].entries = append(r.table[rule.Nr].entries, &entry{rule: rule, handler: h})
+		r.entries[i].rule, r.entries[i].handler = rule, h
+		if r.table[rule.Nr] == 0 {
+			r.table[rule.Nr] = uint16(i + 1)
+		}
 	}
 	return nil
 }

@@ -115,11 +115,10 @@ func parseGNU(b []byte) (*gnuHash, bool) {
 	if last < h.first || last == 0 {
 		return h, true // every bucket is empty
 	}
-	all, _, _ := words(rest, uint64(len(rest)/4))
-	for i := uint64(last - h.first); i < uint64(len(all)); i++ {
-		if all[i]&1 != 0 {
-			h.chain = all[:i+1]
-			return h, true
+	for i := uint64(last - h.first); i < uint64(len(rest)/4); i++ {
+		if rest[4*i]&1 != 0 {
+			h.chain, _, ok = words(rest, i+1)
+			return h, ok
 		}
 	}
 	return nil, false
