@@ -3,6 +3,7 @@ package site
 import (
 	"bytes"
 	"slices"
+	"sync"
 
 	"golang.org/x/arch/x86/x86asm"
 )
@@ -31,14 +32,15 @@ type analysis struct {
 	plan    *Plan
 	decoded []x86asm.Inst // of plan.Run
 	inside  bool          // a branch leads into an instruction of the run
-	// padding gives unused bytes near the site, [Range] by Range.
+	// padding gives unused bytes near the site, frames how they are unwound.
 	padding func() []Range
+	frames  *frames
 }
 
 // Analyze decides how the site at an address, as linked, can be patched. The
 // error is a [*Refusal].
 func (f *File) Analyze(site uint64) (*Plan, error) {
-	a, err := f.locate(site)
+	a, err := f.locate(site, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +56,7 @@ func (f *File) Analyze(site uint64) (*Plan, error) {
 // functions, in order.
 func (f *File) Sites() []uint64 {
 	var sites []uint64
+	var last *analysis
 	for i := range f.segments {
 		s := &f.segments[i]
 		if !s.code() {
@@ -65,8 +68,9 @@ func (f *File) Sites() []uint64 {
 				break
 			}
 			off += n
-			if _, err := f.locate(s.addr + uint64(off)); err == nil {
-				sites = append(sites, s.addr+uint64(off))
+			a, err := f.locate(s.addr+uint64(off), last)
+			if last = a; err == nil {
+				sites = append(sites, a.site)
 			} else {
 				off--
 			}
@@ -76,28 +80,34 @@ func (f *File) Sites() []uint64 {
 	return slices.Compact(sites)
 }
 
-// locate decodes the function that a site stands in, up to the site.
-func (f *File) locate(site uint64) (*analysis, error) {
+// locate decodes the function that a site stands in, and finds the site among
+// its instructions. The analysis of a site in the same function saves the
+// decoding.
+func (f *File) locate(site uint64, last *analysis) (*analysis, error) {
 	a := &analysis{site: site, seg: f.segment(site)}
 	if a.seg == nil || !a.seg.code() {
-		return nil, a.refuse(NotCode, "")
+		return a, a.refuse(NotCode, "")
 	}
 	if !bytes.HasPrefix(a.seg.bytes[site-a.seg.addr:], syscallInsn) {
-		return nil, a.refuse(NotSyscall, "")
+		return a, a.refuse(NotSyscall, "")
 	}
 	var ok bool
 	if a.fn, ok = f.Function(site); !ok {
-		return nil, a.refuse(UnknownStart, "")
+		return a, a.refuse(UnknownStart, "")
 	}
 	if a.fn.End-a.fn.Start > maxFunction {
-		return nil, a.refuse(TooLong, a.fn.Name)
+		return a, a.refuse(TooLong, a.fn.Name)
 	}
 	a.code = a.seg.bytes[a.fn.Start-a.seg.addr : a.fn.End-a.seg.addr]
-	a.body = decodeBody(a.code, a.fn.Start)
-	if a.at, ok = a.body.find(site); !ok || a.body.insns[a.at].flow != flowSyscall {
-		return nil, a.refuse(NotReached, a.fn.Name)
+	if last != nil && last.fn == a.fn && last.body != nil {
+		a.body = last.body
+	} else {
+		a.body = decodeBody(a.code, a.fn.Start)
 	}
-	a.padding = func() []Range { return f.padding(a) }
+	if a.at, ok = a.body.find(site); !ok || a.body.insns[a.at].flow != flowSyscall {
+		return a, a.refuse(NotReached, a.fn.Name)
+	}
+	a.padding, a.frames = sync.OnceValue(func() []Range { return f.padding(a) }), f.frames
 	return a, nil
 }
 
@@ -141,7 +151,7 @@ func (a *analysis) straight() error {
 	if !ok {
 		return a.refuse(NoPredecessor, "")
 	}
-	unused := a.body.padding(a.code, a.fn.Start, true)
+	unused := a.body.padding(true)
 	for ; ok && len(a.plan.Run) < maxRun; i, ok = a.body.before(i) {
 		n := a.body.insns[i]
 		if a.site-n.addr > maxRunBytes {

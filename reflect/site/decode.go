@@ -28,6 +28,7 @@ type insn struct {
 	target uint64 // of flowBranch, flowJump and a direct flowCall, else 0
 	size   uint8
 	flow   flow
+	pad    bool // does nothing, or is an int3: fit to fill gaps
 }
 
 func (n insn) end() uint64 { return n.addr + uint64(n.size) }
@@ -40,6 +41,7 @@ func scan(code []byte, addr uint64) (insn, bool) {
 	}
 	n := insn{addr: addr, size: uint8(d.Len)}
 	n.flow, n.target = flowOf(&d, n.end())
+	n.pad = d.Op == x86asm.NOP || code[0] == 0xcc
 	return n, true
 }
 

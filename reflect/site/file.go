@@ -15,6 +15,9 @@ var ErrFormat = errors.New("not an ELF file for x86-64")
 
 var le = binary.LittleEndian
 
+// maxSegments bounds the work that a malicious file makes; real ones have ten.
+const maxSegments = 64
+
 // A segment is a loadable part of a file.
 type segment struct {
 	addr  uint64 // as linked
@@ -52,8 +55,11 @@ func Parse(data []byte) (*File, error) {
 	f := &File{entry: e.Entry}
 	for _, p := range e.Progs {
 		b, ok := part(data, p.Off, p.Filesz)
-		if p.Type != elf.PT_LOAD || !ok || p.Vaddr+p.Filesz < p.Vaddr {
+		if p.Type != elf.PT_LOAD || !ok || p.Vaddr > userTop || p.Filesz > userTop {
 			continue
+		}
+		if len(f.segments) == maxSegments {
+			return nil, fmt.Errorf("%w: more than %d segments", ErrFormat, maxSegments)
 		}
 		f.segments = append(f.segments, segment{p.Vaddr, b, p.Flags})
 	}

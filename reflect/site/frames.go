@@ -23,19 +23,22 @@ type frames struct {
 type frame struct {
 	start, end uint64
 	signal     bool // the frame of a signal handler's caller
-	landing    bool // has landing pads for exceptions
+
+	// How the caller is found, for [frame.row].
+	initial, program []byte
+	codeFactor       uint64
 }
 
 // Encodings of pointers (DW_EH_PE_*).
 const (
-	ehAbs     = 0x00
-	ehUdata4  = 0x03
-	ehUdata8  = 0x04
-	ehSdata4  = 0x0b
-	ehSdata8  = 0x0c
-	ehPCRel   = 0x10
-	ehDataRel = 0x30
-	ehOmit    = 0xff
+	ehAbs      = 0x00
+	ehUdata4   = 0x03
+	ehUdata8   = 0x04
+	ehSdata4   = 0x0b
+	ehSdata8   = 0x0c
+	ehPCRel    = 0x10
+	ehDataRel  = 0x30
+	ehIndirect = 0x80
 )
 
 func findFrames(f *File, data []byte, e *elf.File) *frames {
@@ -133,11 +136,11 @@ func (t *frames) read(addr uint64) (frame, bool) {
 		return frame{}, false
 	}
 	var d frame
-	encoding, lsda, augmented := byte(ehAbs), byte(ehOmit), false
+	encoding, augmented := byte(ehAbs), false
 	cie.skip(1) // version
 	augmentation := cie.string()
-	cie.leb() // alignment of code
-	cie.leb() // of data
+	d.codeFactor = cie.leb()
+	cie.leb() // factor of data
 	cie.leb() // return address register
 	for i, c := range augmentation {
 		switch {
@@ -147,11 +150,9 @@ func (t *frames) read(addr uint64) (frame, bool) {
 		case c == 'R':
 			encoding = cie.uint8()
 		case c == 'L':
-			lsda = cie.uint8()
+			cie.uint8()
 		case c == 'P':
-			if cie.pointer(cie.uint8()); cie.bad {
-				return frame{}, false
-			}
+			cie.pointer(cie.uint8() &^ ehIndirect)
 		case c == 'S':
 			d.signal = true
 		default:
@@ -160,9 +161,10 @@ func (t *frames) read(addr uint64) (frame, bool) {
 	}
 	d.start = entry.pointer(encoding)
 	d.end = d.start + entry.pointer(encoding&0xf)
-	if augmented && entry.leb() > 0 && lsda != ehOmit {
-		d.landing = entry.pointer(lsda&0xf) != 0 // 0 means none, whatever it is relative to
+	if augmented {
+		entry.skip(entry.leb())
 	}
+	d.initial, d.program = cie.b, entry.b
 	return d, !cie.bad && !entry.bad && d.start < d.end
 }
 
@@ -174,68 +176,4 @@ func (t *frames) entry(addr uint64) (*reader, bool) {
 	}
 	b, ok = part(b, 4, uint64(le.Uint32(b)))
 	return &reader{b: b, addr: addr + 4}, ok
-}
-
-// A reader takes numbers from bytes that stand at an address.
-type reader struct {
-	b    []byte
-	addr uint64
-	bad  bool // there were not enough of them
-}
-
-func (r *reader) skip(n uint64) []byte {
-	b, ok := part(r.b, 0, n)
-	if !ok {
-		r.bad, r.b = true, nil
-		return make([]byte, 8)
-	}
-	r.b, r.addr = r.b[n:], r.addr+n
-	return b
-}
-
-func (r *reader) uint8() byte    { return r.skip(1)[0] }
-func (r *reader) uint32() uint32 { return le.Uint32(r.skip(4)) }
-
-func (r *reader) string() string {
-	for i, c := range r.b {
-		if c == 0 {
-			return string(r.skip(uint64(i) + 1)[:i])
-		}
-	}
-	r.bad = true
-	return ""
-}
-
-// leb reads a LEB128 number of at most 64 bits, unsigned.
-func (r *reader) leb() (v uint64) {
-	for shift := 0; shift < 64; shift += 7 {
-		b := r.uint8()
-		v |= uint64(b&0x7f) << shift
-		if b&0x80 == 0 {
-			break
-		}
-	}
-	return v
-}
-
-func (r *reader) pointer(encoding byte) (v uint64) {
-	at := r.addr
-	switch encoding & 0xf {
-	case ehAbs, ehUdata8, ehSdata8:
-		v = le.Uint64(r.skip(8))
-	case ehUdata4:
-		v = uint64(r.uint32())
-	case ehSdata4:
-		v = uint64(int64(int32(r.uint32())))
-	default:
-		r.bad = true
-	}
-	switch encoding & 0x70 {
-	case ehAbs:
-	case ehPCRel:
-		v += at
-	default:
-		r.bad = true
-	}
-	return v
 }

@@ -75,14 +75,14 @@ func fixed(t testing.TB, path string) bool {
 // TestMachine analyses every site of the machine's binaries, prints what came
 // out, and holds each plan against the rules.
 func TestMachine(t *testing.T) {
-	t.Logf("%-12s %6s %6s %6s %6s %6s %6s %6s  %s", "file", "sites", "nr", ">=3", "plans", "online", "near", "low", "refused")
+	t.Logf("%-12s %6s %6s %6s %6s %6s %6s %6s %6s  %s", "file", "sites", "nr", ">=3", "plans", "online", "near", "low", "relay", "refused")
 	for _, path := range machineFiles(t) {
 		f := open(t, path)
-		var sites, number, three, plans, online, near, low int
+		var sites, number, three, plans, online, near, low, relay, misled int
 		refused := map[string]int{}
 		sites = len(f.Sites())
 		for _, s := range f.Sites() {
-			a, err := f.locate(s)
+			a, err := f.locate(s, nil)
 			if err != nil {
 				t.Fatalf("%s: %v", path, err)
 			}
@@ -103,7 +103,14 @@ func TestMachine(t *testing.T) {
 				continue
 			}
 			plans++
-			rules(t, p)
+			if best := p.Options[0]; best.Padding.Start != 0 {
+				relay++
+				if best.Misleads {
+					misled++
+				}
+			}
+			// So that nothing is below 0 or above the top.
+			rules(t, p, 1<<40, 0x7f1234567000)
 			count := map[bool]*int{true: new(int), false: new(int)}
 			for _, o := range p.Options {
 				if o.Online {
@@ -116,7 +123,7 @@ func TestMachine(t *testing.T) {
 			near, low = near+min(1, *count[false]), low+min(1, *count[true])
 		}
 		name, _, _ := strings.Cut(filepath.Base(path), ".")
-		t.Logf("%-12s %6d %6d %6d %6d %6d %6d %6d  %v", name, sites, number, three, plans, online, near, low, refused)
+		t.Logf("%-12s %6d %6d %6d %6d %6d %6d %6d %6d (%d misled)  %v", name, sites, number, three, plans, online, near, low, relay, misled, refused)
 		if sites > 0 && plans < sites*9/10 {
 			t.Errorf("%s: %d plans for %d sites", path, plans, sites)
 		}
@@ -126,16 +133,20 @@ func TestMachine(t *testing.T) {
 	}
 }
 
-// rules: what must hold for every option of every plan.
-func rules(t *testing.T, p *Plan) {
+// rules: what must hold for every option of every plan, wherever the file is
+// mapped.
+func rules(t *testing.T, p *Plan, biases ...uint64) {
 	t.Helper()
 	if len(p.Options) == 0 || p.Run[len(p.Run)-1].end() != p.Site {
 		t.Errorf("site %#x: %d options, run %v", p.Site, len(p.Options), p.Run)
 	}
 	for _, o := range p.Options {
 		n := p.Run[o.First]
-		for _, bias := range []uint64{1 << 40, 0x7f1234567000} { // so that nothing is below 0 or above the top
+		for _, bias := range biases {
 			w := o.Dest(bias)
+			if w.Empty() {
+				continue
+			}
 			for _, dest := range []uint64{w.First, w.Last, w.First + (w.Last-w.First)/2} {
 				patch, err := p.Patch(o, bias, dest)
 				if err != nil {
@@ -145,7 +156,7 @@ func rules(t *testing.T, p *Plan) {
 				if last.Addr != n.Addr+bias || len(last.New) < 2 || last.Addr+uint64(len(last.New)) > n.end()+bias {
 					t.Errorf("site %#x: %+v does not lie in %v", p.Site, last, n)
 				}
-				if crosses := last.Addr&^7 != (last.Addr+uint64(len(last.New))-1)&^7; crosses == o.Online {
+				if crosses := last.Addr&^7 != (last.Addr+uint64(len(last.New))-1)&^7; crosses && o.Online {
 					t.Errorf("site %#x: online %t, write of %d bytes at %#x", p.Site, o.Online, len(last.New), last.Addr)
 				}
 				if addr, _, _, ok := last.Word(); ok != o.Online || ok && addr%8 != 0 {
@@ -158,6 +169,15 @@ func rules(t *testing.T, p *Plan) {
 					if (Range{w.Addr, w.Addr + uint64(len(w.New))}).overlaps(patch.Keep) {
 						t.Errorf("site %#x: padding %#x in its own code", p.Site, w.Addr)
 					}
+				}
+			}
+			if at := o.Stub(bias); !at.Empty() {
+				stub, err := p.Stub(o, bias, StubSpec{Addr: at.First, Entry: 0x12345})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(stub.Code) > MaxStub || len(stub.Steps) != len(p.Run)-o.First+1 {
+					t.Errorf("site %#x: stub %x, steps %v", p.Site, stub.Code, stub.Steps)
 				}
 			}
 			for _, dest := range []uint64{w.First - 1, w.Last + 1} {

@@ -194,7 +194,7 @@ func (c constants) result(d *x86asm.Inst, dst x86asm.Reg) (uint64, bool) {
 	case x86asm.LEA:
 		m, ok := d.Args[1].(x86asm.Mem)
 		if v, known := c[m.Base]; ok && known && m.Index == 0 && m.Segment == 0 {
-			return keep(v+uint64(m.Disp), true)
+			return keep(v+uint64(int64(int32(m.Disp))), true) // x86asm doesn't extend its sign
 		}
 	}
 	return 0, false

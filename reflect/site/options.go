@@ -46,7 +46,7 @@ func (a *analysis) options() {
 			continue
 		}
 		line := min(n.end(), n.Addr&^7+8)
-		o.Online = true
+		_, o.Online = a.plan.bytes(n.Addr&^7, 8) // not in a file's last few bytes
 		a.jumps(o, line)
 		a.relays(o, line)
 		if line < n.end() {
@@ -64,6 +64,7 @@ func (a *analysis) options() {
 	}
 	slices.SortStableFunc(a.plan.Options, func(x, y Option) int {
 		return cmp.Or(last(!x.Online, !y.Online), last(x.Bypassed, y.Bypassed), last(x.Faults, y.Faults),
+			last(x.Misleads, y.Misleads),
 			-cmp.Compare(bits.Len64(x.Size())/8, bits.Len64(y.Size())/8),
 			-cmp.Compare(x.First, y.First), cmp.Compare(x.Shape, y.Shape))
 	})
@@ -175,8 +176,12 @@ func (a *analysis) relays(o Option, limit uint64) {
 		}
 	}
 	distance := func(r Range) int64 { d := int64(r.Start) - from; return max(d, -d) }
-	slices.SortStableFunc(near, func(x, y Range) int { return cmp.Compare(distance(x), distance(y)) })
+	misleads := func(r Range) bool { return !a.frames.sameCaller(n.Addr, r.Start) }
+	slices.SortStableFunc(near, func(x, y Range) int {
+		return cmp.Or(last(misleads(x), misleads(y)), cmp.Compare(distance(x), distance(y)))
+	})
 	for _, r := range near[:min(len(near), nearRelays)] {
+		o.Misleads = misleads(r)
 		o.Shape, o.Padding = Relay, Range{r.Start, r.Start + uint64(len(jmpRel)) + 4}
 		o.lo, o.hi = int64(o.Padding.End)+math.MinInt32, int64(o.Padding.End)+math.MaxInt32
 		a.plan.Options = append(a.plan.Options, o)

@@ -1,7 +1,5 @@
 package site
 
-import "golang.org/x/arch/x86/x86asm"
-
 // maxPadding is the longest gap between two functions that is taken for
 // padding.
 const maxPadding = 64
@@ -9,7 +7,7 @@ const maxPadding = 64
 // padding returns bytes near a site that are never executed: what compilers
 // put behind a jump or return to align the next function or block.
 func (f *File) padding(a *analysis) []Range {
-	pads := a.body.padding(a.code, a.fn.Start, false)
+	pads := a.body.padding(false)
 	if a.fn.Source != FromFrames {
 		return pads
 	}
@@ -53,29 +51,19 @@ func (f *File) gap(end uint64) (Range, bool) {
 	}
 	code = code[:next-end]
 	for len(code) > 0 {
-		n, ok := padInsn(code)
-		if !ok {
+		n, ok := scan(code, 0)
+		if !ok || !n.pad {
 			return Range{}, false
 		}
-		code = code[n:]
+		code = code[n.size:]
 	}
 	return Range{end, next}, true
-}
-
-// padInsn measures an instruction that does nothing, or traps, at the
-// beginning of code.
-func padInsn(code []byte) (int, bool) {
-	if len(code) > 0 && code[0] == 0xcc {
-		return 1, true
-	}
-	d, ok := decode(code)
-	return d.Len, ok && d.Op == x86asm.NOP
 }
 
 // padding finds it inside a function: behind an instruction that doesn't go
 // on, and entered by no branch. Where there are jumps to unknown addresses one
 // might lead to a nop, but to no int3; likely asks for such nops too.
-func (b *body) padding(code []byte, start uint64, likely bool) []Range {
+func (b *body) padding(likely bool) []Range {
 	if !b.coherent {
 		return nil
 	}
@@ -83,8 +71,7 @@ func (b *body) padding(code []byte, start uint64, likely bool) []Range {
 	var open *Range // what is being collected
 	for i := 1; i < len(b.insns); i++ {
 		n := b.insns[i]
-		_, pad := padInsn(code[n.addr-start:])
-		pad = pad && (likely || !b.indirect || n.flow == flowStop) && !b.entered(n.addr, n.addr+1)
+		pad := n.pad && (likely || !b.indirect || n.flow == flowStop) && !b.entered(n.addr, n.addr+1)
 		switch {
 		case pad && open != nil:
 			open.End = n.end()

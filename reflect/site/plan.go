@@ -115,8 +115,12 @@ type Option struct {
 	// is, the fault is in the stub.
 	Faults bool
 
-	// Padding that a relay takes, else empty.
-	Padding Range
+	// Padding that a relay takes, else empty. Misleads: the unwind tables
+	// describe another frame there than the site's, so that a thread that is
+	// interrupted at this one instruction is unwound wrongly, by a profiler or
+	// where a signal cancels the thread.
+	Padding  Range
+	Misleads bool
 
 	prefixes uint8 // before the jump's opcode
 	written  uint8 // bytes, from the replaced instruction on

@@ -45,6 +45,9 @@ const MaxStub = maxRunBytes + 3*maxRun + 10 + 13
 
 // Stub makes an option's stub.
 func (p *Plan) Stub(o Option, bias uint64, s StubSpec) (Stub, error) {
+	if !o.Stub(bias).Contains(s.Addr) {
+		return Stub{}, fmt.Errorf("site %#x: stub of %v jump can't stand at %#x", p.Site, o.Shape, s.Addr)
+	}
 	out := Stub{Addr: s.Addr}
 	for i := o.First; i < len(p.Run); i++ {
 		in := &p.Run[i]
