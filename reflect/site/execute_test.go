@@ -19,7 +19,7 @@ const (
 	execBias = 0x7d12_3456_7000
 	// scratch is what all registers point into; it is filled with noise.
 	scratch     = 0x5000_0000_0000
-	scratchSize = 128 << 10
+	scratchSize = 64 << 10
 	stackTop    = scratch + scratchSize/2
 	// entry has two: a breakpoint, and one that goes back to the site.
 	entryAddr   = 0x41000
@@ -73,7 +73,7 @@ func newExecutor(t testing.TB) *executor {
 	r := &x.start.regs
 	for i, p := range []*uint64{&r.Rax, &r.Rbx, &r.Rcx, &r.Rdx, &r.Rsi, &r.Rdi, &r.Rbp, &r.R8, &r.R9, &r.R10, &r.R11, &r.R12,
 		&r.R13, &r.R14, &r.R15, &r.Fs_base} {
-		*p = scratch + scratchSize/4 + uint64(i)*0x1140
+		*p = scratch + scratchSize/4 + uint64(i)*0x640
 	}
 	r.Rsp, r.Orig_rax, r.Eflags = stackTop, ^uint64(0), 0x202|0x8d5 // all arithmetic flags
 	x.victim.fp(unix.PTRACE_GETFPREGS, &x.start.fp)
@@ -88,8 +88,9 @@ func newExecutor(t testing.TB) *executor {
 	return x
 }
 
-// from steps from an address until the program makes a system call or traps,
-// and calls each with the registers before every instruction.
+// from runs from an address until the program makes a system call or traps. With
+// each it goes step by step, and calls it with the registers before every
+// instruction.
 func (x *executor) from(addr uint64, each func(*unix.PtraceRegs)) (s state) {
 	x.t.Helper()
 	x.victim.write(scratch, x.noise)
@@ -98,9 +99,13 @@ func (x *executor) from(addr uint64, each func(*unix.PtraceRegs)) (s state) {
 	x.setRegs(&r)
 	x.victim.fp(unix.PTRACE_SETFPREGS, &x.start.fp)
 	for range 64 {
-		each(&r)
-		s.signal = x.resume(unix.PTRACE_SYSEMU_SINGLESTEP)
-		x.steps++
+		if each != nil {
+			each(&r)
+			s.signal = x.resume(unix.PTRACE_SYSEMU_SINGLESTEP)
+			x.steps++
+		} else {
+			s.signal = x.resume(unix.PTRACE_SYSEMU)
+		}
 		r = x.regs()
 		if s.signal == unix.SIGTRAP && r.Rip != entryServed+1 {
 			continue
@@ -154,18 +159,22 @@ func (x *executor) check(p *Plan, o Option, bias uint64) bool {
 		x.victim.write(stub.Addr, stub.Code)
 		x.apply(p, patch)
 		steps := stub.Steps
-		got := x.from(first, func(r *unix.PtraceRegs) {
+		each := func(r *unix.PtraceRegs) {
 			if len(steps) == 0 || r.Rip != stub.Addr+uint64(steps[0].Off) {
 				return
 			}
 			was := before[steps[0].Addr]
-			if was.Rip = r.Rip; was != *r && !spec.Fold {
+			if was.Rip = r.Rip; was != *r {
 				x.t.Errorf("%s: step %+v: %+v, not %+v", name(), steps[0], *r, was)
 			}
 			steps = steps[1:]
-		})
+		}
+		if spec.Entry != entryBack {
+			each, steps = nil, nil // one walk is enough
+		}
+		got := x.from(first, each)
 		x.revert(patch)
-		if len(steps) != 0 && !spec.Fold {
+		if len(steps) != 0 {
 			x.t.Errorf("%s: did not come by %+v", name(), steps)
 		}
 		expect := want
@@ -268,6 +277,9 @@ func kind(p *Plan, o Option) string {
 	return b.String()
 }
 
+// executeEvery is 1 where all sites are tried.
+var executeEvery = 1
+
 // TestExecute executes every distinct option of every site, original and
 // patched, and compares registers, flags, vector and x87 state and the stack
 // with its red zone.
@@ -281,15 +293,15 @@ func TestExecute(t *testing.T) {
 		if fixed(t, path) {
 			bias = 0
 		}
-		sites := f.Sites()
+		sites := sitesOf(f)
 		if len(sites) == 0 {
 			continue
 		}
 		x.load(f, bias)
 		unplaced := 0
-		for _, s := range sites {
+		for i, s := range sites {
 			p, err := f.Analyze(s)
-			if err != nil {
+			if err != nil || i%executeEvery != 0 {
 				continue
 			}
 			done := 0

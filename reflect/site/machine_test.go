@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -48,8 +49,14 @@ func machineFiles(t testing.TB) []string {
 	return files
 }
 
+// opened are files by their path; what is found out about them is kept.
+var opened sync.Map
+
 func open(t testing.TB, path string) *File {
 	t.Helper()
+	if f, ok := opened.Load(path); ok {
+		return f.(*File)
+	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -58,8 +65,17 @@ func open(t testing.TB, path string) *File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f
+	kept, _ := opened.LoadOrStore(path, f)
+	return kept.(*File)
 }
+
+// sitesOf are a file's sites, found once.
+func sitesOf(f *File) []uint64 {
+	find, _ := siteLists.LoadOrStore(f, sync.OnceValue(f.Sites))
+	return find.(func() []uint64)()
+}
+
+var siteLists sync.Map
 
 // fixed tells whether a file is linked to fixed addresses.
 func fixed(t testing.TB, path string) bool {
@@ -80,8 +96,8 @@ func TestMachine(t *testing.T) {
 		f := open(t, path)
 		var sites, number, three, plans, online, near, low, relay, misled int
 		refused := map[string]int{}
-		sites = len(f.Sites())
-		for _, s := range f.Sites() {
+		sites = len(sitesOf(f))
+		for _, s := range sitesOf(f) {
 			a, err := f.locate(s, nil)
 			if err != nil {
 				t.Fatalf("%s: %v", path, err)
