@@ -33,11 +33,13 @@
 // [Option] is one of these for one instruction of the run. A jump in place of a
 // longer instruction is filled up with prefixes that it ignores.
 //
-// A write that lies within one aligned 8 bytes is seen by other processors
-// whole or not at all if it is made by one store of [Write.Word] (AMD64
-// Architecture Programmer's Manual, volume 2, 7.6.1: cross-modifying code);
-// only such options are Online. Whoever writes must see to it that the store is
-// one, and that nobody writes another patch into the same word meanwhile.
+// A write that lies within one aligned 8 bytes is fetched by other processors
+// whole or not at all if it is made by one store, that of [Write.Word]; only
+// such options are Online. AMD's manual promises it (volume 2, cross-modifying
+// code); Intel's promises nothing without stopping the others, though its
+// processors are patched so too. Through /proc/PID/mem the kernel copies an
+// aligned word by one store, but five bytes may come as two. Nobody else must
+// write into the same word meanwhile.
 //
 // # How sites are read
 //
@@ -68,6 +70,9 @@
 //   - Padding before a function is taken only between functions that are known.
 //     Tools that patch programs by padding before functions (libpulp) would
 //     meet ours there; they find other bytes than they expect.
+//
+//   - [Write.Word] has the file's bytes around the write: two sites in one word
+//     need the word as the first patch left it.
 //
 // Plans and files are immutable and safe for concurrent use. x86-64 only.
 package site

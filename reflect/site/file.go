@@ -21,6 +21,7 @@ const maxSegments = 64
 // A segment is a loadable part of a file.
 type segment struct {
 	addr  uint64 // as linked
+	off   uint64 // in the file
 	bytes []byte // as far as the file has it
 	flags elf.ProgFlag
 }
@@ -42,8 +43,9 @@ type File struct {
 	calls   func() *calls
 }
 
-// Parse reads a file's headers. It keeps data, which may be a read-only
-// mapping and must not change; tables are read when they are needed.
+// Parse reads a file's headers. It keeps data, which must not change; tables
+// are read when they are needed. A mapping of a file that somebody else may
+// truncate won't do: to read it then is a bus error. Plans don't need data.
 func Parse(data []byte) (*File, error) {
 	e, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
@@ -61,7 +63,7 @@ func Parse(data []byte) (*File, error) {
 		if len(f.segments) == maxSegments {
 			return nil, fmt.Errorf("%w: more than %d segments", ErrFormat, maxSegments)
 		}
-		f.segments = append(f.segments, segment{p.Vaddr, b, p.Flags})
+		f.segments = append(f.segments, segment{p.Vaddr, p.Off, b, p.Flags})
 	}
 	f.key = key(data, e)
 	f.frames = findFrames(f, data, e)
@@ -108,6 +110,19 @@ func buildID(notes []byte) string {
 		notes = notes[min(rest, uint64(len(notes))):]
 	}
 	return ""
+}
+
+// Bias is what the kernel added to the file's addresses in a process that maps
+// its code from offset on, in bytes, at start: a line of /proc/PID/maps.
+func (f *File) Bias(start, offset uint64) (uint64, bool) {
+	const page = 4096
+	for i := range f.segments {
+		s := &f.segments[i]
+		if first := s.off &^ (page - 1); s.code() && offset >= first && offset < s.off+uint64(len(s.bytes)) {
+			return start - (s.addr - s.off + offset), true
+		}
+	}
+	return 0, false
 }
 
 // at returns what is loaded at an address, up to the end of its segment.

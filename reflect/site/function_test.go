@@ -2,7 +2,11 @@ package site
 
 import (
 	"debug/elf"
+	"fmt"
+	"os"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -121,4 +125,34 @@ func TestKey(t *testing.T) {
 	if moved := m.parse(t).Key(); moved == k || moved[:9] != k[:9] {
 		t.Errorf("keys %q and %q", k, moved)
 	}
+}
+
+// TestBias finds the test's own code by its line of /proc/self/maps.
+func TestBias(t *testing.T) {
+	own, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, here := open(t, own), uint64(reflect.ValueOf(TestBias).Pointer())
+	for line := range strings.Lines(string(maps)) {
+		var start, end, offset uint64
+		var mode string
+		if _, err := fmt.Sscanf(line, "%x-%x %s %x", &start, &end, &mode, &offset); err != nil {
+			t.Fatal(err)
+		}
+		if here < start || here >= end {
+			continue
+		}
+		bias, ok := f.Bias(start, offset)
+		fn, ok2 := f.Function(here - bias)
+		if !ok || !ok2 || !strings.HasSuffix(fn.Name, ".TestBias") || fn.Start != here-bias {
+			t.Errorf("bias %#x, %t: %+v, %t", bias, ok, fn, ok2)
+		}
+		return
+	}
+	t.Error("no line for this function")
 }

@@ -16,7 +16,9 @@ type Write struct {
 }
 
 // Word widens a write to the one aligned word of 8 bytes that it lies in, so
-// that it can be made by one store; false if it lies in two.
+// that it can be made by one store; false if it lies in two. The bytes around
+// it are the file's: in a process they may hold another patch, and must be
+// taken from there.
 func (w Write) Word() (addr uint64, old, now [8]byte, ok bool) {
 	if w.Addr&^7 != (w.Addr+uint64(len(w.New))-1)&^7 || len(w.around) != 8 {
 		return 0, old, now, false

@@ -65,7 +65,10 @@ func readSymbols(f *File, data []byte, e *elf.File) *symbols {
 		}
 	}
 	slices.SortFunc(t.sorted, func(x, y symbol) int {
-		return cmp.Or(cmp.Compare(x.addr, y.addr), cmp.Compare(x.size, y.size), cmp.Compare(x.table, y.table))
+		if c := cmp.Compare(x.addr, y.addr); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(x.size, y.size), cmp.Compare(x.table, y.table))
 	})
 	return t
 }
