@@ -272,6 +272,9 @@ func (c *completion) writePlan() error {
 		le.PutUint32(plan[4*i:], w)
 	}
 	le.PutUint32(plan[planBlocks:], c.o.Blocks)
+	if c.o.NoDroppable {
+		le.PutUint32(plan[planFallback:], 1)
+	}
 	for i, w := range c.link {
 		le.PutUint32(plan[planLink+4*i:], w)
 	}

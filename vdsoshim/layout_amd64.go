@@ -24,13 +24,13 @@ const (
 	StepProtect           = 0x6
 	StepUser              = 0x5
 	UserOff               = 0xd2000
-	ChachaAvx2Off         = 0x4540
-	ChachaAvx2ZmmOff      = 0x5040
-	ChachaAvx512Off       = 0x3240
-	ChachaScalarOff       = 0x5140
-	GateOff               = 0x58d0 // of its system call instruction
-	HandoffOff            = 0x5930
-	ReflectedGetrandomOff = 0x2980
+	ChachaAvx2Off         = 0x45c0
+	ChachaAvx2ZmmOff      = 0x50c0
+	ChachaAvx512Off       = 0x32c0
+	ChachaScalarOff       = 0x51c0
+	GateOff               = 0x5950 // of its system call instruction
+	HandoffOff            = 0x59b0
+	ReflectedGetrandomOff = 0x29c0
 )
 
 const (
@@ -49,30 +49,30 @@ const (
 	planLink      = 0x18
 	planOurs      = 0x80000000
 	copiesOff     = 0x1fe0
-	cpuCallOff    = 0x29c9
+	cpuCallOff    = 0x2a0d
 	cpuVdsoOff    = 0x2261
 	planOff       = 0x1e80
 )
 
 var (
-	chachaAvx2         = function{0x4540, 2816}
-	chachaAvx2Zmm      = function{0x5040, 256}
-	chachaAvx512       = function{0x3240, 4864}
-	chachaScalar       = function{0x5140, 896}
-	counted            = function{0x56c0, 512}
-	fillByCall         = function{0x5b10, 102}
-	forward            = function{0x54c0, 512}
-	getrandom          = function{0x2200, 1920}
-	getrandomRare      = function{0x5b76, 446}
-	handoffMain        = function{0x5d9b, 1599}
-	rdpid              = function{0x58c0, 8}
-	reflectedGetrandom = function{0x2980, 2240}
-	stubClockGetres    = function{0x58f0, 16}
-	stubClockGettime   = function{0x58e0, 16}
-	stubGetcpu         = function{0x5920, 16}
-	stubGetrandom      = function{0x5d34, 103}
-	stubGettimeofday   = function{0x5900, 16}
-	stubTime           = function{0x5910, 16}
+	chachaAvx2         = function{0x45c0, 2816}
+	chachaAvx2Zmm      = function{0x50c0, 256}
+	chachaAvx512       = function{0x32c0, 4864}
+	chachaScalar       = function{0x51c0, 896}
+	counted            = function{0x5740, 512}
+	fillByCall         = function{0x5b90, 102}
+	forward            = function{0x5540, 512}
+	getrandom          = function{0x2200, 1984}
+	getrandomRare      = function{0x5bf6, 446}
+	handoffMain        = function{0x5e1b, 1599}
+	rdpid              = function{0x5940, 8}
+	reflectedGetrandom = function{0x29c0, 2304}
+	stubClockGetres    = function{0x5970, 16}
+	stubClockGettime   = function{0x5960, 16}
+	stubGetcpu         = function{0x59a0, 16}
+	stubGetrandom      = function{0x5db4, 103}
+	stubGettimeofday   = function{0x5980, 16}
+	stubTime           = function{0x5990, 16}
 )
 
 var (

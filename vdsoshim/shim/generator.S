@@ -267,6 +267,15 @@
 	.cfi_restore_state
 	.endm
 
+/* No page is known to be writable any more. Changes rax. */
+	.macro FORGET_PAGES slot
+	xor %eax, %eax
+9:	movq $0, SLOT_PAGES(\slot, %rax, 8)
+	inc %eax
+	cmp $KNOWN_PAGES, %eax
+	jb 9b
+	.endm
+
 /* From here on rdi and rsi are what is left of the request. */
 	.macro BEGIN_PARTS
 	test $MARK_MOVED, %edx
@@ -291,11 +300,7 @@
 	mov $BATCH_UNITS, %esi
 	EXPAND
 	movl $0, SECRET_POSITION(%r10)
-	xor %eax, %eax
-1:	movq $0, SLOT_PAGES(%r12, %rax, 8)
-	inc %eax
-	cmp $KNOWN_PAGES, %eax
-	jb 1b
+	FORGET_PAGES %r12
 	RESTORE
 	jmp .L\name\()_fresh
 
@@ -323,8 +328,11 @@
 	BEGIN_PARTS
 	cmp %r9, SECRET_GENERATION(%r10)
 	je 1f
-	movl $BATCH, SECRET_POSITION(%r10)
+	/* In this order: a page that is dropped in between has no generation,
+	 * so its zeros are not taken for a batch. */
 	mov %r9, SECRET_GENERATION(%r10)
+	movl $BATCH, SECRET_POSITION(%r10)
+	FORGET_PAGES %r8
 1:	KEEP_AND_KEY \name
 	mov WORK_DI(%r12), %rdi
 	mov WORK_SI(%r12), %rsi
@@ -336,7 +344,10 @@
 	add %rax, %rdi
 	sub %rax, %rsi
 	jz .L\name\()_check
-	jmp .L\name\()_batch
+	/* A refill for the rest would give a lost page its generation back. */
+	cmp %r9, SECRET_GENERATION(%r10)
+	je .L\name\()_batch
+	jmp .L\name\()_changed
 
 	/* The page was dropped, or the generation is another: what was copied
 	 * is worthless. Once more, with everything new. */
@@ -476,7 +487,7 @@ shim_getrandom:
  * SIGSEGV. So bytes go only into pages that the kernel itself has just written
  * to: a request for another page, or a byte of it, is made by system call, through
  * the gate, and when that succeeds the page is known until the slot's batch is
- * used up.
+ * used up or the generation changes.
  */
 	/* The frame is that of the code around the instruction. */
 	.macro CFI_RETURN_call base
@@ -505,7 +516,8 @@ shim_reflected_getrandom:
 	lea -1(%rsi), %rax
 	cmp $REQUEST_MAX, %rax
 	jae .Lcall_site
-	mov %rdi, %rax
+	/* Not the first page either: 0 in the table of known pages is none. */
+	lea -PAGE_SIZE(%rdi), %rax
 	shr $47, %rax
 	jnz .Lcall_site
 	cmpq $0, GENERATOR
