@@ -94,7 +94,7 @@ func (x Exempt) check() error {
 	switch high := (x.Gate + syscallLen) >> 32; {
 	case x.Gate == 0:
 		return fmt.Errorf("bpf: stubs from %#x, but no gate", x.Stubs)
-	case x.Stubs == 0 || x.StubsEnd < x.Stubs || x.StubsEnd-x.Stubs < syscallLen:
+	case x.Stubs+syscallLen > x.StubsEnd || x.Stubs == 0:
 		return fmt.Errorf("bpf: no stub fits between %#x and %#x", x.Stubs, x.StubsEnd)
 	case (x.Stubs+syscallLen)>>32 != high || x.StubsEnd>>32 != high:
 		return fmt.Errorf("bpf: the stubs from %#x to %#x and the gate at %#x are not in the same 4 GiB", x.Stubs, x.StubsEnd, x.Gate)

@@ -59,63 +59,6 @@ func TestShort(t *testing.T) {
 	}
 }
 
-// TestStubs checks that a filter knows the stubs only where they make calls, and
-// what it costs: two instructions more than at the gate, and no load.
-func TestStubs(t *testing.T) {
-	gateOnly := Exempt{Gate: testExempt.Gate}
-	for _, tt := range plans {
-		p := tt.plan(t)
-		with, without := mustCompile(t, p, testExempt), mustCompile(t, p, gateOnly)
-		passes := slices.ContainsFunc(p.Patched(), func(c policy.PatchedCall) bool { return c.Kind == policy.PatchPass })
-		if got := with.Exempt == testExempt; got != passes || !passes && with.Exempt != gateOnly {
-			t.Errorf("%s: exempt is %#x, and stubs make calls: %v", tt.name, with.Exempt, passes)
-		}
-		if same := slices.Equal(with.Main, without.Main); same == passes {
-			t.Errorf("%s: the same filter with stubs and without: %v", tt.name, same)
-		}
-		if !slices.Equal(with.Deny, without.Deny) {
-			t.Errorf("%s: the deny filter knows the stubs", tt.name)
-		}
-		for _, c := range p.Patched() {
-			d := Data{Nr: int32(c.Nr), Arch: unix.AUDIT_ARCH_X86_64, IP: testExempt.Stubs + syscallLen}
-			v, w := with.Simulate(d), without.Simulate(Data{Nr: d.Nr, Arch: d.Arch, IP: testGate + syscallLen})
-			if through := v.Main.Action == Allow; through != (c.Kind == policy.PatchPass) {
-				t.Errorf("%s: %d is let through from a stub: %v", tt.name, c.Nr, through)
-			} else if through && len(v.Main.Path) > len(w.Main.Path)+2 {
-				t.Errorf("%s: %d takes %d instructions from a stub, %d at the gate", tt.name, c.Nr, len(v.Main.Path), len(w.Main.Path))
-			}
-		}
-	}
-}
-
-func TestRefusedExempt(t *testing.T) {
-	p := loaded("all-calls")(t)
-	for _, tt := range []struct {
-		x    Exempt
-		want string
-	}{
-		{Exempt{}, ""},
-		{Exempt{Gate: testGate}, ""},
-		{Exempt{testGate, testGate + 2, testGate + 4}, ""},
-		{Exempt{1<<32 - 2, 1 << 32, 1<<32 + 2}, ""},
-		{Exempt{0, 0x1000, 0x2000}, "but no gate"},
-		{Exempt{testGate, 0, 0x2000}, "no stub fits"},
-		{Exempt{testGate, 0x2000, 0x2001}, "no stub fits"},
-		{Exempt{testGate, 0x2000, 0x1000}, "no stub fits"},
-		{Exempt{testGate, ^uint64(1), 5}, "no stub fits"},
-		{Exempt{testGate, 0x2000, 1 << 32}, "not in the same 4 GiB"},
-		{Exempt{testGate, 1 << 32, 1<<32 + 2}, "not in the same 4 GiB"},
-		{Exempt{1 << 32, 0x1000, 0x2000}, "not in the same 4 GiB"},
-		{Exempt{testGate, 1<<32 - 2, 1<<32 + 2}, "not in the same 4 GiB"},
-		{Exempt{testGate, ^uint64(0) - 1, ^uint64(0)}, "no stub fits"},
-	} {
-		_, err := Compile(p, tt.x)
-		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
-			t.Errorf("%#x: %v, want %q", tt.x, err, tt.want)
-		}
-	}
-}
-
 // TestLarge bounds the path through large filters.
 func TestLarge(t *testing.T) {
 	for _, tt := range plans {

@@ -3,10 +3,9 @@
 //
 // There are two programs. The main filter leaves calls alone, notifies the
 // supervisor, or answers a constant, and lets reflected calls through when
-// they come from the gate, the one system call instruction in the shim, and
-// calls that are passed through also when they come from the stubs, to which
-// patched sites lead. The deny filter, present when a rule or the default denies
-// or kills, knows neither: a jump there does not get around it. The kernel runs both and
+// they come from the gate, the one system call instruction in the shim. The
+// deny filter, present when a rule or the default denies or kills, knows no
+// gate: a jump to the gate does not get around it. The kernel runs both and
 // takes the most restrictive answer. Each number's rules stand in both, in
 // their order, so that the first rule whose conditions hold decides: where it
 // denies, the main filter says ALLOW; where it does anything else, the deny
@@ -21,9 +20,9 @@
 // rules by number; the plan lets all of them through, or refuses all of them
 // with ENOSYS.
 //
-// The exemptions are cooperative. They keep the shim's own calls from coming back
-// to the supervisor; a program that jumps to the gate performs the system call
-// unreflected. What must hold against such a program is said with
+// The exemption of the gate is cooperative. It keeps the shim's own calls from
+// coming back to the supervisor; a program that jumps to the gate performs the
+// system call unreflected. What must hold against such a program is said with
 // deny or kill.
 //
 // Compile may be called from any goroutine, and a Program is not changed once

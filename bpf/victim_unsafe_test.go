@@ -42,27 +42,22 @@ type victimCall struct {
 type site uint8
 
 const (
-	atGate     site = iota // testGate
-	away                   // another address in the same page
-	gateHigh               // the gate's address plus 4 GiB: its low half alone is the same
-	firstStub              // the first address at which a stub may make a call
-	lastStub               // the last
-	stubHigh               // a stub's address plus 4 GiB
-	aboveStubs             // behind the last stub
-	int80                  // the 32-bit entry
+	atGate   site = iota // testGate
+	away                 // another address in the same page
+	gateHigh             // the gate's address plus 4 GiB: its low half alone is the same
+	int80                // the 32-bit entry
 )
 
-// addr is where s has its instruction.
-func (s site) addr() uint64 {
-	return [...]uint64{
-		atGate: testGate, away: testGate + 0x100, gateHigh: testGate + 1<<32,
-		firstStub: testExempt.Stubs, lastStub: testExempt.StubsEnd - syscallLen, stubHigh: testExempt.Stubs + 1<<32,
-		aboveStubs: testExempt.StubsEnd + 0x100, int80: testGate + 0x200,
-	}[s]
-}
+const (
+	awayAddr = testGate + 0x100
+	intAddr  = testGate + 0x200
+	highAddr = testGate + 1<<32
+)
 
 // ip returns the instruction pointer that a filter sees of calls from s.
-func (s site) ip() uint64 { return s.addr() + syscallLen }
+func (s site) ip() uint64 {
+	return map[site]uint64{atGate: testGate, away: awayAddr, gateHigh: highAddr, int80: intAddr}[s] + 2
+}
 
 // The code takes the address of a frame in rax, as Go's register ABI passes a
 // first argument, and uses no register that a Go function must preserve.
@@ -81,31 +76,24 @@ type frame struct {
 	args   [6]uint64
 }
 
-// A code is mapped memory for instructions.
-type code struct {
-	base  uint64
-	bytes []byte
-}
-
-// mapCode maps the pages from addr's to that of end.
-func mapCode(addr, end uint64) (code, error) {
+// mapPage maps a page of code at addr's page and returns it.
+func mapPage(addr uint64) ([]byte, error) {
 	page := uintptr(addr) &^ 0xfff
-	size := uintptr(end)&^0xfff + 4096 - page
-	got, _, errno := unix.Syscall6(unix.SYS_MMAP, page, size, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC,
+	got, _, errno := unix.Syscall6(unix.SYS_MMAP, page, 4096, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC,
 		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED_NOREPLACE, ^uintptr(0), 0)
 	if errno != 0 {
-		return code{}, fmt.Errorf("map %#x: %w", page, errno)
+		return nil, fmt.Errorf("map %#x: %w", page, errno)
 	}
-	return code{uint64(page), unsafe.Slice(*(**byte)(unsafe.Pointer(&got)), size)}, nil
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(&got)), 4096), nil
 }
 
 // put writes code whose system call instruction stands at addr, and returns it
 // as a function.
-func (c code) put(addr uint64, enter []byte, insn string) func(*frame) {
-	at := int(addr-c.base) - len(enter)
-	copy(c.bytes[at:], enter)
-	copy(c.bytes[at+len(enter):], insn)
-	copy(c.bytes[at+len(enter)+2:], leave)
+func put(page []byte, addr uint64, enter []byte, insn string) func(*frame) {
+	at := int(addr&0xfff) - len(enter)
+	copy(page[at:], enter)
+	copy(page[at+len(enter):], insn)
+	copy(page[at+len(enter)+2:], leave)
 	entry := &struct{ pc uintptr }{uintptr(addr) - uintptr(len(enter))}
 	return *(*func(*frame))(unsafe.Pointer(&entry))
 }
@@ -129,23 +117,20 @@ func victim() error {
 	}
 	runtime.LockOSThread()
 	debug.SetGCPercent(-1)
-	low, err := mapCode(testGate, aboveStubs.addr())
+	low, err := mapPage(testGate)
 	if err != nil {
 		return err
 	}
-	high, err := mapCode(gateHigh.addr(), stubHigh.addr())
+	high, err := mapPage(highAddr)
 	if err != nil {
 		return err
 	}
-	var enter [int80 + 1]func(*frame)
-	for s := range int80 {
-		in := low
-		if s == gateHigh || s == stubHigh {
-			in = high
-		}
-		enter[s] = in.put(s.addr(), enter64, "\x0f\x05")
+	enter := [...]func(*frame){
+		atGate:   put(low, testGate, enter64, "\x0f\x05"),
+		away:     put(low, awayAddr, enter64, "\x0f\x05"),
+		gateHigh: put(high, highAddr, enter64, "\x0f\x05"),
+		int80:    put(low, intAddr, enter32, "\xcd\x80"),
 	}
-	enter[int80] = low.put(int80.addr(), enter32, "\xcd\x80")
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}

@@ -149,10 +149,6 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		checkPlan(t, plan)
-		if plan, err = plan.WithMechanism(Patch); err != nil {
-			t.Fatalf("-m patch: %v", err)
-		}
-		checkPlan(t, plan)
 	})
 }
 
@@ -205,12 +201,6 @@ func checkPlan(t *testing.T, p *Plan) {
 		}
 		if r.Mechanism == VDSO && (len(r.Conds) > 0 || r.Action.Kind != Shim && r.Action.Kind != Stub) {
 			t.Fatalf("%s: %v by vdso", r.Name, r.Action)
-		}
-		if r.Mechanism == Patch && (neverPatched(r.Nr) || p.tested(r.Nr) || r.Action.Kind == Go) {
-			t.Fatalf("%s: %v by patch", r.Name, r.Action)
-		}
-		if c, ok := p.PatchedCall(r.Nr); ok && (len(r.Conds) > 0 || neverPatched(r.Nr) || !r.wantsPatch()) {
-			t.Fatalf("%s: %v is patched: %v", r.Name, r.Action, c)
 		}
 		if r.Action.Kind == Shim && r.Mechanism != Notify && len(p.For(r.Nr)) != 1 {
 			t.Fatalf("%s: shim by %v beside other rules", r.Name, r.Mechanism)

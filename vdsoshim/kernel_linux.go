@@ -83,10 +83,11 @@ var kernelParams = sync.OnceValues(func() (*params, bool) {
 	return p, true
 })
 
+const mapDroppable = 0x08 // Linux >= 6.11, linux/mman.h
+
 // ownParams are what the image answers where the kernel has no function to
 // ask: what kernels that have one answer, if this one's mmap takes the flags.
 var ownParams = sync.OnceValue(func() *params {
-	const mapDroppable = 0x08 // Linux >= 6.11, linux/mman.h
 	p := &params{Size: 144, Prot: unix.PROT_READ | unix.PROT_WRITE, Flags: mapDroppable | unix.MAP_ANONYMOUS}
 	b, err := unix.Mmap(-1, 0, PageSize, int(p.Prot), int(p.Flags))
 	if err != nil {

@@ -1,0 +1,68 @@
+package vdsoshim
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// soak is how long the tests of the generator go on, from SOAK=10m in the
+// environment ("make soak"), or 0 for their short form.
+func soak() time.Duration {
+	d, _ := time.ParseDuration(os.Getenv("SOAK"))
+	return d
+}
+
+// happenings are what may happen at an instruction, see testdata/generator/explore.c.
+func happenings(droppable bool, all ...string) string {
+	var out []string
+	for _, w := range all {
+		if droppable || !strings.Contains(w, "d") {
+			out = append(out, w)
+		}
+	}
+	return "words=" + strings.Join(out, ",")
+}
+
+// hasDroppable says whether the kernel has MAP_DROPPABLE (Linux >= 6.11).
+func hasDroppable() bool { return ownParams().Flags&mapDroppable != 0 }
+
+func TestExplore(t *testing.T) {
+	everything := []string{"d", "b", "f", "n", "r", "N", "dn", "nd", "fn", "fd", "bn", "db", "dnd", "fbn", "fdn", "nf", "ff", "bnb"}
+	everyth := func(n int) string {
+		if soak() != 0 {
+			n = 0
+		}
+		return "every=" + strconv.Itoa(n)
+	}
+	eachBlockFunction(t, func(t *testing.T, b blockFunction) {
+		for _, noDroppable := range []bool{false, true} {
+			droppable := !noDroppable && hasDroppable()
+			s := realSubject(t, b.off, noDroppable)
+			outside, inside := 400, 40
+			if b == bestBlockFunction() {
+				outside, inside = 60, 10
+			}
+			t.Run("droppable="+strconv.FormatBool(droppable), func(t *testing.T) {
+				t.Parallel()
+				if !droppable {
+					s.args = []string{"nodroppable=1"}
+				}
+				t.Log(s.pass(t, "explore", happenings(droppable, everything...), everyth(outside)))
+				// The block function too, at some of its thousands of instructions.
+				t.Log(s.pass(t, "explore", happenings(droppable, "d", "f", "b", "n", "fdn"), everyth(inside),
+					"scenario=in two parts", "stride=211", "offset="+strconv.Itoa(int(time.Now().UnixNano()%211))))
+			})
+		}
+	})
+}
+
+func TestSecretsLeft(t *testing.T) {
+	eachBlockFunction(t, func(t *testing.T, b blockFunction) {
+		for _, noDroppable := range []bool{false, true} {
+			realSubject(t, b.off, noDroppable).pass(t, "secrets")
+		}
+	})
+}
