@@ -28,8 +28,8 @@ const (
 	ChachaAvx2ZmmOff      = 0x50c0
 	ChachaAvx512Off       = 0x32c0
 	ChachaScalarOff       = 0x51c0
-	GateOff               = 0x5950 // of its system call instruction
-	HandoffOff            = 0x59b0
+	GateOff               = 0x5910 // of its system call instruction
+	HandoffOff            = 0x5970
 	ReflectedGetrandomOff = 0x29c0
 )
 
@@ -58,21 +58,21 @@ var (
 	chachaAvx2         = function{0x45c0, 2816}
 	chachaAvx2Zmm      = function{0x50c0, 256}
 	chachaAvx512       = function{0x32c0, 4864}
-	chachaScalar       = function{0x51c0, 896}
-	counted            = function{0x5740, 512}
-	fillByCall         = function{0x5b90, 102}
-	forward            = function{0x5540, 512}
+	chachaScalar       = function{0x51c0, 832}
+	counted            = function{0x5700, 512}
+	fillByCall         = function{0x5b50, 102}
+	forward            = function{0x5500, 512}
 	getrandom          = function{0x2200, 1984}
-	getrandomRare      = function{0x5bf6, 446}
-	handoffMain        = function{0x5e1b, 1599}
-	rdpid              = function{0x5940, 8}
+	getrandomRare      = function{0x5bb6, 446}
+	handoffMain        = function{0x5ddb, 1599}
+	rdpid              = function{0x5900, 8}
 	reflectedGetrandom = function{0x29c0, 2304}
-	stubClockGetres    = function{0x5970, 16}
-	stubClockGettime   = function{0x5960, 16}
-	stubGetcpu         = function{0x59a0, 16}
-	stubGetrandom      = function{0x5db4, 103}
-	stubGettimeofday   = function{0x5980, 16}
-	stubTime           = function{0x5990, 16}
+	stubClockGetres    = function{0x5930, 16}
+	stubClockGettime   = function{0x5920, 16}
+	stubGetcpu         = function{0x5960, 16}
+	stubGetrandom      = function{0x5d74, 103}
+	stubGettimeofday   = function{0x5940, 16}
+	stubTime           = function{0x5950, 16}
 )
 
 var (

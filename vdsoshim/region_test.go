@@ -66,6 +66,15 @@ func withGenerator(o Options) Options {
 	return o
 }
 
+// withBlocks is a generator with that block function, if it can run here.
+func withBlocks(b Block, o Options) Options {
+	o = withGenerator(o)
+	if b.Usable() == nil {
+		o.Blocks = b.Off()
+	}
+	return o
+}
+
 func everything(b Binding) func(string) Binding { return func(string) Binding { return b } }
 
 func memfd(t *testing.T, size int64) *os.File {
@@ -124,6 +133,10 @@ func TestHandoff(t *testing.T) {
 		{name: "generator, more than 2 GiB", mode: "cap", o: withGenerator(Options{Kernel: kernel})},
 		{name: "generator, unwind", mode: "unwindgate", o: withGenerator(Options{Kernel: kernel})},
 		{name: "generator, reflected call", mode: "reflected", o: withGenerator(Options{Kernel: kernel})},
+		{name: "generator, AVX2", mode: "shim", o: withBlocks(AVX2, Options{Kernel: kernel})},
+		{name: "generator, AVX2, unwind", mode: "unwindgate", o: withBlocks(AVX2, Options{Kernel: kernel})},
+		{name: "generator, AVX-512", mode: "shim", o: withBlocks(AVX512, Options{Kernel: kernel})},
+		{name: "generator, AVX-512, unwind", mode: "unwindgate", o: withBlocks(AVX512, Options{Kernel: kernel})},
 		{name: "generator, slots taken", mode: "slotstaken", o: withGenerator(Options{Kernel: kernel})},
 		{name: "generator, secrets taken", mode: "secretstaken", o: withGenerator(Options{Kernel: kernel})},
 		{name: "user's image", mode: "user", o: Options{Kernel: fakeImage}, user: fakeBytes, kernel: fake},

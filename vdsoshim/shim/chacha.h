@@ -56,9 +56,9 @@
 	.cfi_undefined r15
 	.endm
 
-	/* Leaves nothing of key or state in general registers. */
+	/* Leaves nothing of key or state in general registers; rax is zero already,
+	 * having wiped memory. */
 	.macro CHACHA_RETURN name
-	xor %eax, %eax
 	xor %ecx, %ecx
 	xor %edx, %edx
 	xor %esi, %esi

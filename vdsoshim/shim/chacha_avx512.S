@@ -26,6 +26,7 @@
 #define SPILL0 256(%r8)
 #define SPILL1 320(%r8)
 #define SCRATCH_LINES 0, 1, 2, 3, 4, 5
+#define SCRATCH_LINES_ONE 0, 1, 4, 5	/* where unit b was never used */
 
 	.section .rodata.chacha_avx512, "a", @progbits
 	.balign 64
@@ -219,10 +220,10 @@
 	.endm
 
 	/* For the slot of the register whose zeros wiped the others. */
-	.macro WIPE_SLOT i
+	.macro WIPE_SLOT i, words:vararg
 	xor %eax, %eax
-	.irp j, 0, 8, 16, 24, 32, 40, 48, 56
-	mov %rax, \j+SLOT(\i)
+	.irp j, \words
+	mov %rax, 8*\j+SLOT(\i)
 	.endr
 	.endm
 
@@ -269,7 +270,7 @@ CHACHA_ENTRY shim_chacha_avx512
 	cmp $2, %r10
 	je .Lrestore_all
 	vpxord %zmm31, %zmm31, %zmm31
-	.irp i, SCRATCH_LINES
+	.irp i, SCRATCH_LINES_ONE
 	vmovdqa64 %zmm31, 64 * \i(%r8)
 	.endr
 	.irp i, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
@@ -277,7 +278,7 @@ CHACHA_ENTRY shim_chacha_avx512
 	vmovdqa64 %zmm31, SLOT(\i - 16)
 	.endr
 	vmovdqa64 SLOT(15), %zmm31
-	WIPE_SLOT 15
+	WIPE_SLOT 15, 0, 1, 2, 3, 4, 5, 6, 7
 	jmp .Lreturn
 
 .Lrestore_all:
@@ -295,7 +296,7 @@ CHACHA_ENTRY shim_chacha_avx512
 	vmovdqa64 %zmm0, SLOT(\i - 16)
 	.endr
 	vmovdqa SLOT_XMM(0), %xmm0
-	WIPE_SLOT 0
+	WIPE_SLOT 0, 0, 1, 2, 3, 4, 5
 
 .Lreturn:
 CHACHA_RETURN shim_chacha_avx512

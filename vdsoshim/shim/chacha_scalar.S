@@ -132,7 +132,6 @@ CHACHA_ENTRY shim_chacha_scalar
 	.irp i, 0, 8, 16, 24, 32, 40, 48, 56
 	mov %rax, \i(%r8)
 	.endr
-	.irp i, 0, 8, 16, 24
-	mov %rax, \i(%r9)
-	.endr
+	mov %rax, DST			/* the others have come down to zero */
+	mov %rax, COUNTER
 CHACHA_RETURN shim_chacha_scalar
