@@ -79,12 +79,19 @@
 // siglongjmp out of a signal handler, a fork while another thread is in one) has
 // lost that slot for good; when four in a row are taken, the call is a system call.
 //
+// Its key stream comes from one of three block functions, see shim/chacha.h, that
+// [Best] chooses for the processor; [Runner] runs them in this process.
+//
 // # Limits
 //
 // While a program is inside one of the kernel's own functions, debuggers and
 // unwinders that find unwind tables by AT_SYSINFO_EHDR or through the loader's
 // list have none for that frame: the kernel's image is mapped, but no longer
 // the one that is announced.
+//
+// A signal that arrives in a block function puts key material on the program's
+// stack, in the frame that the kernel makes of all registers, as with any cipher
+// in user space.
 //
 // x86-64 only. A symbol that is data is exported as a copy of the kernel's
 // bytes, but for [Generation], which lies behind the image's segment. The counting entries change rax, r10, r11 and the flags, which the C
