@@ -70,7 +70,6 @@
 //   - Padding before a function is taken only between functions that are known.
 //     Tools that patch programs by padding before functions (libpulp) would
 //     meet ours there; they find other bytes than they expect.
-//
 //   - [Write.Word] has the file's bytes around the write: two sites in one word
 //     need the word as the first patch left it.
 //
