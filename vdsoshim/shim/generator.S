@@ -144,18 +144,18 @@
 	movl $0, (%rcx)
 	movl $0, -4(%rcx, %rsi)
 	jmp 9f
-	/* First, middle and last of one to three. */
+	/* First, middle and last of one to three, which may be the same. */
 6:	movzbl (%rcx), %eax
 	mov %al, (%rdi)
 	mov %rsi, %r11
 	shr %r11
 	movzbl (%rcx, %r11), %eax
 	mov %al, (%rdi, %r11)
-	movb $0, (%rcx, %r11)
 	movzbl -1(%rcx, %rsi), %eax
 	mov %al, -1(%rdi, %rsi)
-	movb $0, -1(%rcx, %rsi)
 	movb $0, (%rcx)
+	movb $0, (%rcx, %r11)
+	movb $0, -1(%rcx, %rsi)
 9:
 	.endm
 
