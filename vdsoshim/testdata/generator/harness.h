@@ -54,5 +54,6 @@ typedef long getrandom_fn(void *, u64, u32, void *, u64);
 
 int run_explore(void);
 int run_secrets(void);
+int run_model(void);
 
 #endif

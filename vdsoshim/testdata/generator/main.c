@@ -97,7 +97,7 @@ void adopt(void)
 int main(int argc, char **argv)
 {
 	const struct { const char *name; int (*run)(void); } modes[] = {
-		{"explore", run_explore}, {"secrets", run_secrets},
+		{"explore", run_explore}, {"secrets", run_secrets}, {"model", run_model},
 	};
 
 	args = argv + 2;
