@@ -151,7 +151,7 @@ func (b *Bench) Threads(ctx context.Context) (*Grid, error) {
 	}
 	g := &Grid{
 		Title: "getrandom, many threads",
-		How:   "processor time of all threads for one call; ways in turn, half a rotation each or more; not pinned",
+		How:   "processor time of all threads for one call; each way until every thread had a turn; not pinned",
 		Head:  "threads, bytes",
 		Notes: []string{"Of many threads most were preempted, and those that were in a call of ours hold a slot."},
 	}
@@ -160,8 +160,8 @@ func (b *Bench) Threads(ctx context.Context) (*Grid, error) {
 	for _, n := range []int{16, 256} {
 		for _, k := range []int{1, 2, 8, 64, 256} {
 			t := &Table{Key: fmt.Sprintf("GetrandomThreads/threads=%d/bytes=%d", k, n), Title: fmt.Sprintf("%d, %d", k, n)}
-			// Long enough for each thread to have its turn, on few processors.
-			if err := b.generators(ctx, g, t, n, k, b.rounds(120)/20+2, 1000*max(30, 3*k), ways); err != nil {
+			// A turn takes up to 4 ms, the time between two ticks of most kernels.
+			if err := b.generators(ctx, g, t, n, k, b.rounds(4), 4000*max(15, k), ways); err != nil {
 				return nil, err
 			}
 			threads = append(threads, k)

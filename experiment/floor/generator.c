@@ -13,10 +13,10 @@
  *
  * Prints a line for each round: nanoseconds a call, by each way. With THREADS 0
  * a way has a window of about that many microseconds, in whole batches, timed by
- * the time stamp counter. Otherwise that many threads go the same way for that
- * time, after as long again to get there; what is printed is the process's
- * processor time for each call, to which others on the machine add nothing. The
- * first tenth of the rounds is warm-up and not printed.
+ * the time stamp counter. Otherwise that many threads go the same way until they
+ * have taken that much processor time, to get into the way's own state, and then
+ * half as much; what is printed is processor time for each call, to which others
+ * on the machine add nothing. The first tenth of the rounds is not printed.
  */
 #define _GNU_SOURCE
 #include "image.h"
@@ -170,11 +170,14 @@ static void *thread(void *counter)
 	return NULL;
 }
 
-static void pause_for(long microseconds)
+/* Sleeps while the threads take that much processor time, however long others on
+ * the machine make that. */
+static void spend(long microseconds)
 {
-	struct timespec t = { microseconds / 1000000, microseconds % 1000000 * 1000 };
-	while (nanosleep(&t, &t) != 0)
-		;
+	u64 begin = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
+	do
+		nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
+	while (nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - begin < microseconds * 1000);
 }
 
 struct sample {
@@ -203,13 +206,14 @@ static void many(int threads, long rounds, long period)
 	for (long r = 0; r < rounds; r++)
 		for (int w = 0; w < nways; w++) {
 			current = w;
-			pause_for(period);
+			spend(period);
 			struct sample from = sample(w, threads);
-			struct sample to;
-			do { /* others on the machine may have kept all threads from running */
-				pause_for(period);
-				to = sample(w, threads);
-			} while (to.calls == from.calls);
+			spend(period / 2);
+			struct sample to = sample(w, threads);
+			if (to.calls == from.calls) {
+				fprintf(stderr, "generator: way %d: no call in %ld µs\n", w, period);
+				exit(125);
+			}
 			if (r >= (rounds + 9) / 10)
 				printf("%.3f%c", (double)(to.ns - from.ns) / (to.calls - from.calls), w + 1 < nways ? ' ' : '\n');
 		}

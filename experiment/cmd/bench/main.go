@@ -20,7 +20,7 @@ import (
 const settle = 500 * time.Millisecond
 
 // limit ends a measurement that hangs.
-const limit = 10 * time.Minute
+const limit = 20 * time.Minute
 
 var parts = []string{"start", "exec", "notify", "tax", "footprint", "getrandom", "threads", "programs"}
 
