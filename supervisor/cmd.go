@@ -42,6 +42,9 @@ type Cmd struct {
 	// Stats counts the calls that the shim serves in the program too, and
 	// measures the time of those that the supervisor serves. Both cost time.
 	Stats bool
+	// FollowSites counts for [Cmd.Sites] what each system call instruction made.
+	// It costs more than Stats does.
+	FollowSites bool
 	// Setuid keeps set-user-ID programs privileged. It needs CAP_SYS_ADMIN.
 	Setuid bool
 	// VDSO is a vDSO image to be used in place of the shim's; see

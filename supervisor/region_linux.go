@@ -138,21 +138,40 @@ func beyondFileSize(write func() error) error {
 	return write()
 }
 
-// counts sums the programs' counters over the CPUs, by symbol.
-func (r *region) counts() map[string]uint64 {
-	sums := make(map[string]uint64, len(r.names))
+// counts sums the programs' counters over the CPUs, those of vDSO functions by
+// symbol, and those of calls made at patched sites by number.
+func (r *region) counts() (functions map[string]uint64, calls map[int]uint64) {
+	functions, calls = map[string]uint64{}, map[int]uint64{}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	words := vdsoshim.CounterRowSize / 8
+	for at := 0; at < min(len(r.rows), vdsoshim.CounterRows*vdsoshim.CounterRowSize); at += 8 {
+		n := atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.rows[at])))
+		i := at / 8 % words
+		switch {
+		case n == 0:
+		case i < len(r.names):
+			functions[r.names[i]] += n
+		case i >= vdsoshim.CounterCalls:
+			calls[i-vdsoshim.CounterCalls] += n
+		}
+	}
+	return functions, calls
+}
+
+// siteCounts returns what each site's counter counted, by its number.
+func (r *region) siteCounts() []uint64 {
+	out := make([]uint64, vdsoshim.CounterSites)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.rows == nil {
-		return sums
+		return nil
 	}
-	const row = 64 * 8
-	for i, name := range r.names {
-		for at := 8 * i; at < len(r.rows); at += row {
-			sums[name] += atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.rows[at])))
-		}
+	for i := range out {
+		at := vdsoshim.CounterRows*vdsoshim.CounterRowSize + 8*i
+		out[i] = atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.rows[at])))
 	}
-	return sums
+	return out
 }
 
 func (r *region) close() {

@@ -40,6 +40,7 @@ type run struct {
 	// makes.
 	handoffNotified bool
 
+	patching    *patching // nil where no site is patched
 	region      *region
 	base        uint64
 	syscallInsn uint64 // offset in the kernel's vDSO
@@ -77,6 +78,7 @@ type run struct {
 
 	execs, programs atomic.Uint64
 	final           atomic.Pointer[Counters] // once the region is unmapped
+	finalSites      atomic.Pointer[[]Site]
 	warn            func(string)             // each new reason of missed
 	ran             chan struct{}            // closed when the program has been executed
 }
@@ -250,6 +252,7 @@ func (r *run) handingOff(pid uint32) *handoff {
 
 // executed notes that the caller of an exec runs the new image.
 func (r *run) executed(t *tracee) {
+	r.patching.forget(t.tid)
 	if r.first.CompareAndSwap(int32(t.pid), 0) {
 		close(r.ran)
 	}

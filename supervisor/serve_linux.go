@@ -78,6 +78,7 @@ func (s *server) serve() {
 	if !ours {
 		if e := s.match(); e != nil {
 			s.apply(e)
+			s.patch()
 		}
 	}
 	sendNotif(s.r.listener, &s.resp) // ENOENT: the caller was killed meanwhile

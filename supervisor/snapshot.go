@@ -29,10 +29,15 @@ func (c *Cmd) Counters() Counters {
 
 func (r *run) counters() Counters {
 	out := Counters{Execs: r.execs.Load(), Programs: r.programs.Load()}
-	inProgram := r.vdsoCounts()
+	inProgram, patched := r.programCounts()
 	for i := range r.plan.Rules {
 		rule := &r.plan.Rules[i]
 		if i == 0 || r.plan.Rules[i-1].Nr != rule.Nr {
+			if n := patched[rule.Nr]; n > 0 {
+				out.Calls = append(out.Calls, CallCount{
+					Call: rule.Name, Implementation: r.patching.implementation(rule), Mechanism: "patch", Count: n,
+				})
+			}
 			if n := inProgram[rule.Nr]; n > 0 {
 				out.Calls = append(out.Calls, CallCount{
 					Call: rule.Name, Implementation: "shim", Mechanism: "vdso", Count: n,
@@ -49,16 +54,24 @@ func (r *run) counters() Counters {
 	return out
 }
 
-// vdsoCounts sums, by system call number, what the shim's functions counted.
-func (r *run) vdsoCounts() map[int]uint64 {
-	counts := map[int]uint64{}
-	for symbol, n := range r.region.counts() {
+// programCounts sums, by system call number, what the programs counted: calls of
+// the shim's functions, and calls at patched sites.
+func (r *run) programCounts() (functions, patched map[int]uint64) {
+	functions = map[int]uint64{}
+	symbols, calls := r.region.counts()
+	for symbol, n := range symbols {
 		// A stub's call is notified, and counted there.
 		if nr, ok := policy.Number(strings.TrimPrefix(symbol, "__vdso_")); ok && r.binding(symbol) == vdsoshim.Shim {
-			counts[nr] += n
+			functions[nr] += n
 		}
 	}
-	return counts
+	for nr := range calls {
+		// Others went back to their sites, and were notified there.
+		if r.patching == nil || !r.patching.calls[nr] {
+			delete(calls, nr)
+		}
+	}
+	return functions, calls
 }
 
 // counts tells what an entry served, and apart what it left to the kernel.

@@ -92,7 +92,7 @@ func (c *Cmd) equip(r *run) (err error) {
 	if err := c.keeper.run(block, r.region.fd); err != nil {
 		return err
 	}
-	if err := r.buildRegion(c.Stats); err != nil {
+	if err := r.buildRegion(c.Stats || c.FollowSites, c.FollowSites); err != nil {
 		return err
 	}
 	return c.begin(r)
@@ -118,7 +118,11 @@ func (c *Cmd) launchBlock(r *run) ([]byte, error) {
 	if err := r.chooseBase(); err != nil {
 		return nil, err
 	}
-	filter, err := bpf.Compile(c.Plan, bpf.Exempt{Gate: r.base + vdsoshim.GateOff})
+	filter, err := bpf.Compile(c.Plan, bpf.Exempt{
+		Gate:     r.base + vdsoshim.GateOff,
+		Stubs:    r.base + vdsoshim.StubsOff,
+		StubsEnd: r.base + vdsoshim.StubsOff + vdsoshim.StubsSize,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -239,6 +243,9 @@ func (c *Cmd) watch() {
 		close(c.waited)   // no zombie is left either, in containers where nobody reaps
 		runtime.Gosched() // first who waits, then what is left to do
 	}
+	if c.run.patching != nil {
+		c.run.finalSites.Store(ptr(c.run.sites()))
+	}
 	c.run.final.Store(ptr(c.run.counters()))
 	c.run.stop()
 }
@@ -316,7 +323,7 @@ func (r *run) chooseBase() (err error) {
 }
 
 // buildRegion completes the shim for the kernel that runs and the plan.
-func (r *run) buildRegion(stats bool) error {
+func (r *run) buildRegion(stats, follow bool) error {
 	kernel, image, err := vdsoshim.Kernel()
 	if err != nil {
 		return fmt.Errorf("%w: read the kernel's vDSO: %w", ErrUnsupported, err)
@@ -334,10 +341,12 @@ func (r *run) buildRegion(stats bool) error {
 		}
 		o.Blocks = block.Off()
 	}
+	o.Answers = r.answers()
 	built, err := vdsoshim.Complete(o)
 	if err != nil {
 		return err
 	}
+	r.patching = newPatching(r.base, built, o.Answers, follow)
 	return r.region.fill(built, r.user, len(image), stats)
 }
 

@@ -50,6 +50,9 @@ type Options struct {
 	// NoDroppable keeps the generator's secrets in memory that is only wiped at a
 	// fork (MADV_WIPEONFORK), as on kernels without MAP_DROPPABLE (< 6.11).
 	NoDroppable bool
+	// Answers are the calls, by number, that patched sites lead here for; with
+	// any, the handoff maps memory for stubs.
+	Answers map[int]Answer
 }
 
 // A Built is an image that fits the running kernel.
@@ -58,6 +61,9 @@ type Built struct {
 	// Counters names what each counter of a row counts, by the symbol
 	// ("__vdso_getrandom").
 	Counters []string
+	// Counting means that functions and sites count: a site then needs a record.
+	Counting bool
+	entries  map[int]uint64 // see Entry
 }
 
 // completion is the work of one Complete.
@@ -72,6 +78,7 @@ type completion struct {
 	counters []string
 	copied   []byte
 	abi      uint16 // version index of LINUX_2.6
+	entries  map[int]uint64
 }
 
 // Complete returns the image with everything in it that depends on the running
@@ -125,11 +132,12 @@ func Complete(o Options) (*Built, error) {
 		fill(copyRoom, c.image, c.copied),
 		setNotes(c.image, own, o.Kernel),
 		c.writePlan(),
+		c.writeAnswers(),
 	); err != nil {
 		return nil, err
 	}
 	c.chooseCPUNumber()
-	return &Built{Bytes: c.image, Counters: c.counters}, nil
+	return &Built{Bytes: c.image, Counters: c.counters, Counting: c.o.Count, entries: c.entries}, nil
 }
 
 // adoptVersions takes the kernel's version definitions, with their indices, so
@@ -293,6 +301,7 @@ func (c *completion) chooseCPUNumber() {
 	number := c.image[rdpid.off : rdpid.off+rdpid.size]
 	copy(c.image[cpuVdsoOff:], number)
 	copy(c.image[cpuCallOff:], number)
+	copy(c.image[cpuDispatchOff:], []byte{0xf3, 0x0f, 0xc7, 0xf9, 0x0f, 0x1f, 0x40, 0x00}) // rdpid %rcx; nopl 0(%rax)
 	for i := range uint64(countedSlots) {
 		copy(c.image[counted.off+32*i:], number)
 	}

@@ -28,11 +28,14 @@
 //	LinkOff      link page, private: where each forwarder leads, absolute;
 //	             R-- after the handoff
 //	CountersOff  with counting only: shared mapping of the counters' file, RW-;
-//	             CounterRows rows of 64 counters of 8 bytes, row = CPU modulo rows
+//	             CounterRows rows of 512 counters of 8 bytes, row = CPU modulo rows:
+//	             the vDSO's functions, then from 16 on patched calls by number;
+//	             behind them CounterSites counters of sites
 //	SlotsOff     with the generator only: its slots, private, RW-: locks and what
 //	             a call saves of its caller, nothing secret
 //	SecretsOff   with the generator only: a page for each slot, which the kernel
 //	             may drop (MAP_DROPPABLE), and wipes at a fork, RW-
+//	StubsOff     with patching only: code that patched sites lead to, R-X
 //	RegionSize   end
 //
 // In the memory file image and control page have the same offsets, and a

@@ -4,17 +4,25 @@ package vdsoshim
 
 // The region's layout, and what stands where in the image.
 const (
-	ControlOff            = 0x8000
-	CounterRows           = 0x40
-	CountersOff           = 0xa000
-	CountersSize          = 0x8000
-	ImageSize             = 0x8000
-	LinkOff               = 0x9000
+	ControlOff            = 0xa000
+	CounterCalls          = 0x10
+	CounterRowSize        = 0x1000
+	CounterRows           = 0x10
+	CounterSites          = 0x1000
+	CountersOff           = 0xc000
+	CountersSize          = 0x18000
+	ImageSize             = 0xa000
+	LinkNearLibraries     = 0x55
+	LinkNearProgram       = 0x54
+	LinkOff               = 0xb000
+	LinkStubs             = 0x53
+	MaxConstants          = 0x40
+	NearSize              = 0x8000
 	PageSize              = 0x1000
-	RegionSize            = 0xd2000
-	SecretsOff            = 0x52000
+	RegionSize            = 0xf4000
+	SecretsOff            = 0x64000
 	SecretsSize           = 0x80000
-	SlotsOff              = 0x12000
+	SlotsOff              = 0x24000
 	SlotsSize             = 0x40000
 	StepAuxv              = 0x4
 	StepControl           = 0x2
@@ -23,56 +31,74 @@ const (
 	StepLink              = 0x1
 	StepProtect           = 0x6
 	StepUser              = 0x5
-	UserOff               = 0xd2000
-	ChachaAvx2Off         = 0x45c0
-	ChachaAvx2ZmmOff      = 0x50c0
-	ChachaAvx512Off       = 0x32c0
-	ChachaScalarOff       = 0x51c0
-	GateOff               = 0x5910 // of its system call instruction
-	HandoffOff            = 0x5970
-	ReflectedGetrandomOff = 0x29c0
+	StubDispatch          = 0x20
+	StubReturn            = 0x10
+	StubSite              = 0x18
+	StubSize              = 0x40
+	StubsOff              = 0xe4000
+	StubsSize             = 0x10000
+	UserOff               = 0xf4000
+	ChachaAvx2Off         = 0x6180
+	ChachaAvx2ZmmOff      = 0x6c80
+	ChachaAvx512Off       = 0x4e80
+	ChachaScalarOff       = 0x6d80
+	GateOff               = 0x74d0 // of its system call instruction
+	HandoffOff            = 0x7530
+	ReflectedGetrandomOff = 0x3480
 )
 
 const (
-	bloomWords    = 0x4
-	countedSlots  = 0x10
-	forwardSlots  = 0x40
-	hashBuckets   = 0x20
-	linkBase      = 0x51
-	linkCounted   = 0x40
-	linkGetrandom = 0x50
-	linkSlots     = 0x51
-	maxSymbols    = 0x60
-	maxVersions   = 0x8
-	planBlocks    = 0x10
-	planFallback  = 0x14
-	planLink      = 0x18
-	planOurs      = 0x80000000
-	copiesOff     = 0x1fe0
-	cpuCallOff    = 0x2a0d
-	cpuVdsoOff    = 0x2261
-	planOff       = 0x1e80
+	bloomWords     = 0x4
+	constantDirect = 0x4
+	constantSize   = 0x40
+	countedSlots   = 0x10
+	dispatchCalls  = 0x1e0
+	dispatchKernel = 0x1
+	forwardSlots   = 0x40
+	hashBuckets    = 0x20
+	linkBase       = 0x51
+	linkCounted    = 0x40
+	linkGetrandom  = 0x50
+	linkSlots      = 0x51
+	maxSymbols     = 0x60
+	maxVersions    = 0x8
+	planBlocks     = 0x10
+	planFallback   = 0x14
+	planLink       = 0x20
+	planOurs       = 0x80000000
+	planPatch      = 0x18
+	stubCounter    = 0x30
+	copiesOff      = 0x2310
+	cpuCallOff     = 0x34cd
+	cpuDispatchOff = 0x3d90
+	cpuVdsoOff     = 0x2d21
+	planOff        = 0x21a0
+	tableOff       = 0x2400
 )
 
 var (
-	chachaAvx2         = function{0x45c0, 2816}
-	chachaAvx2Zmm      = function{0x50c0, 256}
-	chachaAvx512       = function{0x32c0, 4864}
-	chachaScalar       = function{0x51c0, 832}
-	counted            = function{0x5700, 512}
-	fillByCall         = function{0x5b50, 102}
-	forward            = function{0x5500, 512}
-	getrandom          = function{0x2200, 1984}
-	getrandomRare      = function{0x5bb6, 446}
-	handoffMain        = function{0x5ddb, 1599}
-	rdpid              = function{0x5900, 8}
-	reflectedGetrandom = function{0x29c0, 2304}
-	stubClockGetres    = function{0x5930, 16}
-	stubClockGettime   = function{0x5920, 16}
-	stubGetcpu         = function{0x5960, 16}
-	stubGetrandom      = function{0x5d74, 103}
-	stubGettimeofday   = function{0x5940, 16}
-	stubTime           = function{0x5950, 16}
+	chachaAvx2          = function{0x6180, 2816}
+	chachaAvx2Zmm       = function{0x6c80, 256}
+	chachaAvx512        = function{0x4e80, 4864}
+	chachaScalar        = function{0x6d80, 832}
+	constants           = function{0x3e80, 4096}
+	counted             = function{0x72c0, 512}
+	countedDispatch     = function{0x3d80, 128}
+	dispatch            = function{0x3e00, 96}
+	dispatchedGetrandom = function{0x3e60, 32}
+	fillByCall          = function{0x7710, 102}
+	forward             = function{0x70c0, 512}
+	getrandom           = function{0x2cc0, 1984}
+	getrandomRare       = function{0x7776, 446}
+	handoffMain         = function{0x799b, 1973}
+	rdpid               = function{0x74c0, 8}
+	reflectedGetrandom  = function{0x3480, 2304}
+	stubClockGetres     = function{0x74f0, 16}
+	stubClockGettime    = function{0x74e0, 16}
+	stubGetcpu          = function{0x7520, 16}
+	stubGetrandom       = function{0x7934, 103}
+	stubGettimeofday    = function{0x7500, 16}
+	stubTime            = function{0x7510, 16}
 )
 
 var (
@@ -84,5 +110,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x1fe0, 192}
+	copyRoom    = room{0x2310, 192}
 )

@@ -22,6 +22,8 @@
 #define ENOENT 2
 #define EEXIST 17
 #define AT_NULL 0
+#define AT_PHDR 3
+#define AT_BASE 7
 #define AT_SYSINFO_EHDR 33
 
 /* Linux before 4.17 takes MAP_FIXED_NOREPLACE for a hint. */
@@ -107,9 +109,32 @@ static u64 map_generator(u64 base)
 	return 0;
 }
 
+/* Memory for stubs, where the kernel likes it best if not at the address asked
+ * for: whether a jump reaches it is seen when there is a site. */
+static u64 map_near(u64 hint)
+{
+	long at = gate(__NR_mmap, hint, NEAR_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return at < 0 && at > -PAGE_SIZE ? 0 : (u64)at;
+}
+
+/* Stubs in the region serve programs below 2 GiB, whose displacements reach
+ * them. Libraries come later, next to the program's loader. */
+static void map_stubs(struct link *link, u64 base, u64 phdr, u64 loader)
+{
+	if (!shim_plan.patch || map(base + STUBS_OFF, STUBS_SIZE, PROT_READ | PROT_EXEC,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0))
+		return;
+	link->stubs = base + STUBS_OFF;
+	if (phdr >> 31)
+		link->near_program = map_near((phdr & -(u64)PAGE_SIZE) - NEAR_SIZE);
+	if (loader)
+		link->near_libraries = map_near(0);
+}
+
 /* Finds the auxiliary vector behind argv and envp, prepares the structure
  * for PR_SET_MM_MAP, and returns the place of AT_SYSINFO_EHDR's value. */
-static u64 *find_auxv(u64 *stack, struct mm_map *mm)
+static u64 *find_auxv(u64 *stack, struct mm_map *mm, u64 *phdr, u64 *loader)
 {
 	u64 *p = stack + 1 + *stack + 1;
 	u64 *auxv, *slot = 0;
@@ -119,6 +144,10 @@ static u64 *find_auxv(u64 *stack, struct mm_map *mm)
 	for (auxv = p; *p != AT_NULL; p += 2)
 		if (*p == AT_SYSINFO_EHDR)
 			slot = p + 1;
+		else if (*p == AT_PHDR)
+			*phdr = p[1];
+		else if (*p == AT_BASE)
+			*loader = p[1];
 	if (mm) {
 		mm->auxv = (u64)auxv;
 		mm->auxv_size = (char *)(p + 2) - (char *)auxv;
@@ -130,6 +159,7 @@ void HIDDEN shim_handoff_main(struct handoff *h)
 {
 	u64 base = (u64)__ehdr_start;
 	struct link *link = (struct link *)(base + LINK_OFF);
+	u64 phdr = 0, loader = 0;
 
 	h->slot = 0;
 	h->kernel = 0;
@@ -149,7 +179,7 @@ void HIDDEN shim_handoff_main(struct handoff *h)
 	}
 
 	h->step = STEP_AUXV;
-	h->slot = find_auxv(h->stack, h->mm);
+	h->slot = find_auxv(h->stack, h->mm, &phdr, &loader);
 	h->err = -ENOENT;
 	if (!h->slot)
 		goto close;
@@ -170,6 +200,9 @@ void HIDDEN shim_handoff_main(struct handoff *h)
 	}
 
 	link->generator = map_generator(base);
+	link->self = base;
+	link->table = (u64)shim_table;
+	map_stubs(link, base, phdr, loader);
 
 	h->err = 0;
 	if (h->user_size) {

@@ -9,20 +9,43 @@
 #define PAGE_SIZE 4096
 
 /* Offsets from the image's first byte, which is the region's base. */
-#define IMAGE_SIZE 0x8000
-#define CONTROL_OFF 0x8000	/* shared with the supervisor, read-only here */
-#define LINK_OFF 0x9000		/* private: struct link, read-only after the handoff */
-#define COUNTERS_OFF 0xa000	/* only when calls are counted */
-#define COUNTERS_SIZE 0x8000
-#define SLOTS_OFF 0x12000	/* private: the generator's slots, see generator.h */
+#define IMAGE_SIZE 0xa000
+#define CONTROL_OFF 0xa000	/* shared with the supervisor, read-only here */
+#define LINK_OFF 0xb000		/* private: struct link, read-only after the handoff */
+#define COUNTERS_OFF 0xc000	/* only when calls are counted */
+#define COUNTERS_SIZE 0x18000
+#define SLOTS_OFF 0x24000	/* private: the generator's slots, see generator.h */
 #define SLOTS_SIZE 0x40000
-#define SECRETS_OFF 0x52000	/* their secret parts, droppable */
+#define SECRETS_OFF 0x64000	/* their secret parts, droppable */
 #define SECRETS_SIZE 0x80000
-#define REGION_SIZE 0xd2000
+#define STUBS_OFF 0xe4000	/* with patching only: code for patched sites, see reflected.S */
+#define STUBS_SIZE 0x10000
+#define REGION_SIZE 0xf4000
 
-/* Counters: a row of 64-bit words for each CPU, numbers above 63 wrap. */
-#define COUNTER_ROWS 64
-#define COUNTER_ROW_SHIFT 9
+/* More stubs, wherever the program's code is too far for a jump. */
+#define NEAR_SIZE 0x8000
+
+/* A site's record among the stubs. */
+#define STUB_SIZE 64
+#define STUB_RETURN 16	/* the address behind the site */
+#define STUB_SITE 24	/* the site */
+#define STUB_DISPATCH 32	/* entry that looks at the number */
+#define STUB_COUNTER 48	/* where the site's counter is, from the image on; 0 where nothing counts */
+
+#define CONSTANTS 64
+#define CONSTANT_SIZE 64
+#define CONSTANT_DIRECT 4
+
+#define DISPATCH_CALLS 480
+#define DISPATCH_KERNEL 1
+
+/* Counters: a row of 64-bit words for each CPU, numbers above 15 wrap. First the
+ * vDSO's functions, then the calls of patched sites by number. */
+#define COUNTER_ROWS 16
+#define COUNTER_ROW_SHIFT 12
+#define COUNTER_CALLS 16
+/* Behind the rows: a word for each site. The first is for those beyond the last. */
+#define COUNTER_SITES 0x1000
 
 /* Link slots, indices into struct link and struct plan. */
 #define FORWARD_SLOTS 64	/* used by the forwarders, in order */
@@ -32,13 +55,19 @@
 #define LINK_SLOTS (LINK_GETRANDOM + 1)
 #define LINK_BASE LINK_SLOTS	/* where the kernel mapped its vDSO */
 #define LINK_GENERATOR (LINK_SLOTS + 1)	/* where its slots are, or 0 */
-#define LINK_WORDS (LINK_SLOTS + 2)
+#define LINK_STUBS (LINK_SLOTS + 2)	/* where stubs may be put, or 0 */
+#define LINK_NEAR_PROGRAM (LINK_SLOTS + 3)	/* the same, NEAR_SIZE near the program */
+#define LINK_NEAR_LIBRARIES (LINK_SLOTS + 4)	/* and near what is mapped later */
+#define LINK_TABLE (LINK_SLOTS + 5)	/* of the dispatcher */
+#define LINK_SELF (LINK_SLOTS + 6)	/* the image */
+#define LINK_WORDS (LINK_SLOTS + 7)
 
 /* Offsets into struct plan, for assembly. */
 #define PLAN_STATE_SIZE 0
 #define PLAN_BLOCKS 16
 #define PLAN_FALLBACK 20
-#define PLAN_LINK 24
+#define PLAN_PATCH 24
+#define PLAN_LINK 32
 
 #define PLAN_OURS 0x80000000	/* offset is into this image, not the kernel's */
 
@@ -76,6 +105,8 @@ struct plan {
 	u32 kernel_size;	/* bytes that the kernel's vDSO occupies */
 	u32 blocks;		/* offset of the generator's block function, 0: no generator */
 	u32 fallback;		/* 1: no droppable memory, even where the kernel has it */
+	u32 patch;		/* 1: sites will be patched */
+	u32 reserved;
 	u32 link[LINK_SLOTS];	/* offset of each link's target, 0 if it has none */
 };
 extern const struct plan HIDDEN shim_plan;
@@ -84,7 +115,12 @@ struct link {
 	u64 to[LINK_SLOTS];
 	u64 kernel;
 	u64 generator;
+	u64 stubs;
+	u64 near_program, near_libraries;
+	u64 table, self;
 };
+
+extern const u32 HIDDEN shim_table[DISPATCH_CALLS];
 
 /* The linker's name for the first byte of the image. */
 extern const char HIDDEN __ehdr_start[];

@@ -21,7 +21,7 @@ var (
 	// In the order of their code: the strictest alignment first, so that no
 	// padding stands outside a function.
 	assembly = []string{
-		"generator", "chacha_avx512", "chacha_avx2", "chacha_scalar", "forward", "gate", "stub", "entry", "symbols",
+		"generator", "reflected", "chacha_avx512", "chacha_avx2", "chacha_scalar", "forward", "gate", "stub", "entry", "symbols",
 	}
 	c = []string{"getrandom", "handoff"}
 )

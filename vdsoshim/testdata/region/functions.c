@@ -78,7 +78,7 @@ void check_functions(const struct region *r, int stubs)
 		getcpu_fn *cpu = both(r, NAME("getcpu"), &k), *cpu_k = k;
 		cpu_set_t old, one;
 		sched_getaffinity(0, sizeof(old), &old);
-		for (int c = 0; c < 64; c++)
+		for (int c = 0; c < 16; c++)
 			if (CPU_ISSET(c, &old)) {
 				unsigned x = ~0u, y = ~0u, n = ~0u, m = ~0u;
 				CPU_ZERO(&one);
@@ -95,7 +95,7 @@ void check_functions(const struct region *r, int stubs)
 /* One call is one count, in the row of a CPU that exists, whatever the call. */
 void check_counters(const struct region *r)
 {
-	volatile u64 (*row)[64] = (void *)(r->base + r->counters_off);
+	volatile u64 (*row)[512] = (void *)(r->base + r->counters_off);
 	const char *names[] = {"__vdso_clock_gettime", "clock_gettime", "__vdso_getcpu", "__vdso_time",
 			       "__vdso_gettimeofday", "__vdso_clock_getres", "__vdso_getrandom"};
 
@@ -105,14 +105,14 @@ void check_counters(const struct region *r)
 		struct timespec ts;
 		unsigned rows = 0;
 
-		for (int c = 0; c < 64; c++)
-			for (int j = 0; j < 64; j++)
+		for (int c = 0; c < 16; c++)
+			for (int j = 0; j < 512; j++)
 				before += row[c][j];
 		for (int n = 0; n < 1000; n++)
 			f(0, strstr(names[i], "clock") ? (u64)&ts : 0, 0, 0, 0);
-		for (int c = 0; c < 64; c++) {
+		for (int c = 0; c < 16; c++) {
 			int any = 0;
-			for (int j = 0; j < 64; j++) {
+			for (int j = 0; j < 512; j++) {
 				after += row[c][j];
 				any |= row[c][j] != 0;
 			}

@@ -1,0 +1,125 @@
+package patch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/reflect/site"
+)
+
+// maxFile bounds what is read of a file, in bytes. Nothing is executed there
+// that is larger.
+const maxFile = 1 << 30
+
+// identity tells one file's contents from others'.
+type identity struct {
+	dev, inode  uint64
+	size, mtime int64 // bytes, nanoseconds
+}
+
+// A file is the code of one executable or library, and what is known of its
+// sites, for the whole tree of processes.
+type file struct {
+	path  string
+	code  *site.File
+	err   error // why it has none
+	plans map[uint64]*planned
+}
+
+// planned is what became of one site's analysis.
+type planned struct {
+	plan *site.Plan
+	err  error
+}
+
+// files are the files seen so far.
+type files struct {
+	mu   sync.Mutex
+	byID map[identity]*file
+}
+
+var errChanged = errors.New("the file is not the one that is mapped")
+
+// find opens the file that a process has mapped. A file that was replaced or
+// removed since is not found, which leaves its sites to notification.
+func (fs *files) find(p *process, m mapping) (*file, error) {
+	fd, err := unix.Open("/proc/"+strconv.Itoa(p.pid)+"/root"+m.path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), m.path)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	// The device of a mapping in a subvolume or overlay is not the file's.
+	if !ok || st.Ino != m.inode || !info.Mode().IsRegular() {
+		return nil, errChanged
+	}
+	id := identity{st.Dev, st.Ino, st.Size, info.ModTime().UnixNano()}
+	if known := fs.byID[id]; known != nil {
+		return known, known.err
+	}
+	out := &file{path: m.path, plans: map[uint64]*planned{}}
+	out.code, out.err = load(f, st.Size)
+	fs.byID[id] = out
+	return out, out.err
+}
+
+// load maps a file for as long as the run lasts.
+func load(f *os.File, size int64) (*site.File, error) {
+	if size <= 0 || size > maxFile {
+		return nil, fmt.Errorf("%d bytes", size)
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, err
+	}
+	var code *site.File
+	err = guarded(func() (err error) {
+		code, err = site.Parse(b)
+		return err
+	})
+	if err != nil {
+		unix.Munmap(b)
+	}
+	return code, err
+}
+
+// plan analyzes the site at an address as linked, once.
+func (f *file) plan(at uint64) (*site.Plan, error) {
+	known := f.plans[at]
+	if known == nil {
+		known = &planned{}
+		known.err = guarded(func() (err error) {
+			known.plan, err = f.code.Analyze(at)
+			return err
+		})
+		f.plans[at] = known
+	}
+	return known.plan, known.err
+}
+
+// guarded makes an error of the fault that reading a mapped file gives when
+// somebody has truncated it.
+func guarded(read func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if fault := recover(); fault != nil {
+			if _, ok := fault.(interface{ Addr() uintptr }); !ok {
+				panic(fault)
+			}
+			err = errChanged
+		}
+	}()
+	return read()
+}

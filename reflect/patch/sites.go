@@ -1,0 +1,105 @@
+package patch
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/sysreflect/sysreflect/vdsoshim"
+)
+
+// A siteID is one site of one file, or of no file.
+type siteID struct {
+	dev, inode uint64
+	at         uint64
+}
+
+// A Site is what is known of one `syscall` instruction over all processes.
+type Site struct {
+	Module   string // path of the file; "" where the code is from none
+	Offset   uint64 // address as linked; where the code is from no file, in memory
+	Function string // that it stands in, "" if unknown
+	Calls    []int  // numbers it was notified with, in order
+	Number   int    // the only one that it can bring, else -1
+	Shape    string // of the jump, "" while it is not patched
+	Patched  uint64 // times it was patched, in as many processes
+	Notified uint64 // calls that were notified; 0 unless sites are followed
+	Counter  int    // of calls that came by the patch, among the region's; 0 if there is none left
+	Err      error  // why it was not patched, the last time
+}
+
+func (p *Patcher) site(m mapping, addr, at uint64) *Site {
+	id := siteID{m.dev, m.inode, at}
+	if m.inode == 0 || at == 0 {
+		id.at = addr
+	}
+	s := p.sites[id]
+	if s == nil {
+		s = &Site{Module: m.path, Offset: id.at, Number: -1}
+		if n := len(p.order) + 1; n < vdsoshim.CounterSites {
+			s.Counter = n
+		}
+		p.sites[id] = s
+		p.order = append(p.order, s)
+	}
+	return s
+}
+
+func (s *Site) note(nr int, err error) {
+	s.called(nr)
+	switch {
+	case err == nil:
+		s.Patched++
+	case !errors.Is(err, errPatched):
+		s.Err = err
+	}
+}
+
+// Sites returns what is known, in the order in which sites were met.
+func (p *Patcher) Sites() []Site {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]Site, len(p.order))
+	for i, s := range p.order {
+		out[i] = *s
+		out[i].Calls = slices.Clone(s.Calls)
+	}
+	return out
+}
+
+// Follow counts a notified call at the site at addr in process pid, and returns
+// what makes the next of them cheap to count.
+func (p *Patcher) Follow(pid int, addr uint64, nr int) *Site {
+	proc, err := open(pid)
+	if err != nil {
+		return nil
+	}
+	defer proc.close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m, err := proc.mapping(addr)
+	if err != nil {
+		return nil
+	}
+	_, at, _ := p.locate(proc, m, addr)
+	s := p.site(m, addr, at)
+	p.count(s, nr)
+	return s
+}
+
+// Count counts one more notified call at a site.
+func (p *Patcher) Count(s *Site, nr int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count(s, nr)
+}
+
+func (p *Patcher) count(s *Site, nr int) {
+	s.Notified++
+	s.called(nr)
+}
+
+func (s *Site) called(nr int) {
+	if i, found := slices.BinarySearch(s.Calls, nr); !found {
+		s.Calls = slices.Insert(s.Calls, i, nr)
+	}
+}

@@ -1,0 +1,146 @@
+package supervisor
+
+import (
+	"sync"
+
+	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/reflect/patch"
+	"github.com/sysreflect/sysreflect/vdsoshim"
+)
+
+// patchAfter is how many notifications a thread makes from one site before the
+// site is patched: patching takes as long as a handful of them, and most programs
+// make only one or two.
+const patchAfter = 2
+
+// maxHits bounds what is remembered of sites that are not yet, or can't be,
+// patched; beyond it counting begins anew.
+const maxHits = 4096
+
+// syscallInsn is the length of the instruction, in bytes: a notification tells
+// the address behind it.
+const syscallInsn = 2
+
+// patching decides which of a run's notifications lead to a patch.
+type patching struct {
+	patcher *patch.Patcher
+	calls   [tableSize]bool // by number: has an answer in the shim
+	follow  bool            // count each site's notifications
+
+	mu       sync.Mutex
+	hits     map[hit]int
+	followed map[hit]*patch.Site
+}
+
+// A hit is one thread at one site. Threads of one process are counted apart,
+// since their process is not known without asking.
+type hit struct {
+	tid int32
+	ip  uint64
+}
+
+// answers are the calls that patched sites lead into the shim for.
+func (r *run) answers() map[int]vdsoshim.Answer {
+	out := map[int]vdsoshim.Answer{}
+	constants := 0
+	for _, c := range r.plan.Patched() {
+		switch c.Kind {
+		case policy.PatchShim:
+			out[c.Nr] = vdsoshim.Answer{Kind: vdsoshim.AnswerGenerator}
+		case policy.PatchConstant:
+			// The others stay with notification.
+			if constants++; constants <= vdsoshim.MaxConstants {
+				out[c.Nr] = vdsoshim.Answer{Kind: vdsoshim.AnswerConstant, Value: c.Value}
+			}
+		case policy.PatchPass:
+			out[c.Nr] = vdsoshim.Answer{Kind: vdsoshim.AnswerKernel}
+		}
+	}
+	return out
+}
+
+func newPatching(base uint64, built *vdsoshim.Built, answers map[int]vdsoshim.Answer, follow bool) *patching {
+	if len(answers) == 0 {
+		return nil
+	}
+	p := &patching{patcher: patch.New(base, built), follow: follow, hits: map[hit]int{}, followed: map[hit]*patch.Site{}}
+	for nr := range answers {
+		p.calls[nr] = true
+	}
+	return p
+}
+
+// wants counts a notification and tells whether its site is to be patched now.
+func (p *patching) wants(h hit) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.hits) >= maxHits {
+		clear(p.hits)
+	}
+	p.hits[h]++
+	return p.hits[h] == patchAfter
+}
+
+// count counts a notification for its site, which is looked up once for each
+// thread.
+func (p *patching) count(h hit, nr int) {
+	p.mu.Lock()
+	s := p.followed[h]
+	p.mu.Unlock()
+	if s != nil {
+		p.patcher.Count(s, nr)
+		return
+	}
+	if s = p.patcher.Follow(int(h.tid), h.ip-syscallInsn, nr); s == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.followed) >= maxHits {
+		clear(p.followed)
+	}
+	p.followed[h] = s
+}
+
+// forget drops what is known of a thread's code: it has executed another program.
+func (p *patching) forget(tid int) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for h := range p.hits {
+		if h.tid == int32(tid) {
+			delete(p.hits, h)
+		}
+	}
+	for h := range p.followed {
+		if h.tid == int32(tid) {
+			delete(p.followed, h)
+		}
+	}
+}
+
+// patch makes the site of a call that waits for its answer lead into the shim.
+// Why it can't is the patcher's to remember: the site goes on as it is.
+func (s *server) patch() {
+	p, n := s.r.patching, &s.n
+	if p == nil || n.pid == 0 || !p.calls[n.nr] {
+		return
+	}
+	h := hit{int32(n.pid), n.ip}
+	if p.follow {
+		p.count(h, int(n.nr))
+	}
+	if p.wants(h) {
+		p.patcher.Patch(int(n.pid), n.ip-syscallInsn, int(n.nr), func() bool { return notifValid(s.r.listener, n.id) })
+	}
+}
+
+// implementation names what serves a rule's calls at patched sites.
+func (p *patching) implementation(rule *policy.Rule) string {
+	if rule.Action.Kind == policy.Shim {
+		return "shim"
+	}
+	return implementation(rule)
+}

@@ -1,0 +1,71 @@
+package supervisor
+
+import (
+	"strconv"
+
+	"github.com/sysreflect/sysreflect/policy"
+)
+
+// A Site is one system call instruction of the programs of a run, over all
+// processes that made reflected calls there.
+type Site struct {
+	// Module is the file, by its path in the program; "" for code that is from
+	// no file.
+	Module string `json:"module"`
+	// Offset is the instruction's address as the file is linked; where there is
+	// no file, its address in memory.
+	Offset uint64 `json:"offset"`
+	// Function is the one that it stands in, "" if no table says.
+	Function string `json:"function,omitempty"`
+	// Calls are the calls that were made there.
+	Calls []string `json:"calls"`
+	// Shape is how the patched site jumps; "" while it was patched nowhere.
+	Shape string `json:"shape,omitempty"`
+	// Processes is how many processes it was patched in.
+	Processes uint64 `json:"processes"`
+	// Notified is how many calls the supervisor was asked about, Patched how many
+	// came into the shim by the patch.
+	Notified uint64 `json:"notified"`
+	Patched  uint64 `json:"patched"`
+	// Why says why it was not patched, where it was not; the last reason.
+	Why string `json:"why,omitempty"`
+}
+
+// Sites returns the sites of reflected calls, in the order in which they were
+// met, if [Cmd.FollowSites] was set. It may be called at any time after Start, from
+// any goroutine.
+func (c *Cmd) Sites() []Site {
+	if c.run == nil || c.run.patching == nil {
+		return nil
+	}
+	if final := c.run.finalSites.Load(); final != nil {
+		return *final
+	}
+	return c.run.sites()
+}
+
+func (r *run) sites() []Site {
+	counts := r.region.siteCounts()
+	var out []Site
+	for _, s := range r.patching.patcher.Sites() {
+		site := Site{
+			Module: s.Module, Offset: s.Offset, Function: s.Function, Shape: s.Shape,
+			Processes: s.Patched, Notified: s.Notified,
+		}
+		for _, nr := range s.Calls {
+			name, ok := policy.Name(nr)
+			if !ok {
+				name = strconv.Itoa(nr)
+			}
+			site.Calls = append(site.Calls, name)
+		}
+		if s.Counter > 0 && s.Counter < len(counts) {
+			site.Patched = counts[s.Counter]
+		}
+		if s.Err != nil && s.Patched == 0 {
+			site.Why = s.Err.Error()
+		}
+		out = append(out, site)
+	}
+	return out
+}
