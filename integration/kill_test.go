@@ -96,7 +96,8 @@ func TestKilledAtStart(t *testing.T) {
 func TestKilledWhileServing(t *testing.T) {
 	asEach(t, func(t *testing.T, who account) {
 		for range 5 {
-			l := program{user: who}.start(t, underReflect(nil, victim(t, "hammer.c", "glibc"), "ready", "8", "errno"))
+			// What the shim serves in the program needs no supervisor.
+			l := program{user: who}.start(t, underReflect([]string{"-m", "notify"}, victim(t, "hammer.c", "glibc"), "ready", "8", "errno"))
 			guardian := descendants(l.cmd.Process.Pid)[0]
 			must(t, syscall.Kill(guardian, syscall.SIGSTOP))
 			time.Sleep(20 * time.Millisecond)
