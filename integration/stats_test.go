@@ -37,6 +37,13 @@ func (c *counters) of(call, mechanism string) (count, errors uint64) {
 	return count, errors
 }
 
+// calls sums a call that a program made by itself: notified, or from a patched site.
+func (c *counters) calls(call string) uint64 {
+	notified, _ := c.of(call, "notify")
+	patched, _ := c.of(call, "patch")
+	return notified + patched
+}
+
 // count runs p under reflect with statistics, and returns them with the outcome.
 func (p program) count(t *testing.T) (counters, outcome) {
 	t.Helper()

@@ -121,11 +121,11 @@ func (p *Patcher) locate(proc *process, m mapping, addr uint64) (*file, uint64, 
 	if err != nil {
 		return nil, 0, err
 	}
-	at, ok := f.code.Linked(addr - m.start + m.offset)
+	bias, ok := f.code.Bias(m.start, m.offset)
 	if !ok {
 		return nil, 0, ErrModified
 	}
-	return f, at, nil
+	return f, addr - bias, nil
 }
 
 // A writer writes one patch.
@@ -235,14 +235,20 @@ func (w *writer) untouched(patch site.Patch) error {
 // the copy in place while other threads run.
 func (w *writer) jump(patch site.Patch) error {
 	for _, wr := range patch.Writes {
-		addr, old, now, ok := wr.Word()
+		addr, _, _, ok := wr.Word()
 		if !ok {
 			return ErrOffline
 		}
-		if err := w.proc.write(addr, old[:]); err != nil {
+		// As the process has it: another site's patch may share the word.
+		var word [8]byte
+		if err := w.proc.read(addr, word[:]); err != nil {
+			return err
+		}
+		if err := w.proc.write(addr, word[:]); err != nil {
 			return forbidden(err)
 		}
-		if err := w.proc.write(addr, now[:]); err != nil {
+		copy(word[wr.Addr-addr:], wr.New)
+		if err := w.proc.write(addr, word[:]); err != nil {
 			return forbidden(err)
 		}
 	}
