@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-//go:embed floor/*.c floor/*.h floor/*.py
+//go:embed floor/*.c floor/*.h floor/*.py floor/*.yaml
 var sources embed.FS
 
 // ErrCompiler means that the programs in C could not be built.
@@ -21,7 +21,7 @@ var ErrCompiler = errors.New("gcc is needed to build the measuring programs")
 // hosted programs use a C library, bare ones bring their own first instruction.
 var (
 	hosted = []string{"launch", "herd", "tax", "notify", "generator", "random"}
-	bare   = []string{"tiny", "probe"}
+	bare   = []string{"tiny", "probe", "sites"}
 )
 
 // A Bench holds the programs that measure, built in a directory of their own.

@@ -22,7 +22,7 @@ const settle = 500 * time.Millisecond
 // limit ends a measurement that hangs.
 const limit = 20 * time.Minute
 
-var parts = []string{"start", "exec", "notify", "tax", "footprint", "getrandom", "threads", "programs"}
+var parts = []string{"start", "exec", "notify", "tax", "footprint", "getrandom", "threads", "programs", "patch"}
 
 func main() {
 	format := flag.String("format", "text", "`text`, or go: Go benchmark format, as benchstat reads it")
@@ -120,6 +120,8 @@ func measure(ctx context.Context, b *experiment.Bench, part string) (results []r
 		return []result{g}, err
 	case "programs":
 		return all(b.Programs(ctx))
+	case "patch":
+		return all(b.Sites(ctx))
 	}
 	f, err := b.Footprint(ctx)
 	return []result{f}, err
