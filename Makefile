@@ -7,6 +7,7 @@ export CGO_ENABLED ?= 0
 # For example BENCH='-format go -only tax'; see docs/benchmarks.md.
 BENCH ?=
 TESTFLAGS ?=
+SOAK ?= 15m
 
 .DEFAULT_GOAL := help
 
@@ -24,6 +25,9 @@ deps: ## install with apt what the tests need, when root; else say what is missi
 
 test: deps ## run all tests
 	$(GO) test -timeout 13m $(TESTFLAGS) ./...
+
+soak: ## the generator's tests in their long form; SOAK=30m says about how long
+	SOAK=$(SOAK) $(GO) test -timeout 0 -count 1 -v -run 'TestExplore|TestModel|TestRestoredTwice|TestStress' ./vdsoshim
 
 check: deps lint generated ## everything: lint, generated files, builds, race detector, libseccomp twin
 	$(GO) build ./...
@@ -51,4 +55,4 @@ bench: deps ## measure reflect beside its floors and targets; BENCH=flags, -h li
 clean: ## remove what was built
 	rm -rf dist
 
-.PHONY: help build generate deps test check lint generated bench clean
+.PHONY: help build generate deps test soak check lint generated bench clean

@@ -15,6 +15,15 @@ func soak() time.Duration {
 	return d
 }
 
+// everyth makes the harness try every nth instruction or so; all of them in a
+// soak.
+func everyth(n int) string {
+	if soak() != 0 {
+		n = 1
+	}
+	return "every=" + strconv.Itoa(n)
+}
+
 // happenings are what may happen at an instruction, see testdata/generator/explore.c.
 func happenings(droppable bool, all ...string) string {
 	var out []string
@@ -31,12 +40,6 @@ func hasDroppable() bool { return ownParams().Flags&mapDroppable != 0 }
 
 func TestExplore(t *testing.T) {
 	everything := []string{"d", "b", "f", "n", "r", "N", "dn", "nd", "fn", "fd", "bn", "db", "dnd", "fbn", "fdn", "nf", "ff", "bnb"}
-	everyth := func(n int) string {
-		if soak() != 0 {
-			n = 0
-		}
-		return "every=" + strconv.Itoa(n)
-	}
 	eachBlockFunction(t, func(t *testing.T, b blockFunction) {
 		for _, noDroppable := range []bool{false, true} {
 			droppable := !noDroppable && hasDroppable()

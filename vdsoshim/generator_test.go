@@ -75,6 +75,7 @@ type subject struct {
 	image  []byte
 	layout map[string]uint64
 	args   []string // of the harness
+	dir    string   // that it runs in, "": here
 }
 
 // realSubject is the image as programs get it.
@@ -136,11 +137,12 @@ func (s *subject) run(t *testing.T, mode string, args ...string) (string, error)
 	file.WriteAt(s.image, 0)
 	file.WriteAt(binary.LittleEndian.AppendUint64(nil, 1<<40+12345), ControlOff)
 	cmd := exec.Command(program)
+	cmd.Dir = s.dir
 	cmd.ExtraFiles = []*os.File{file}
 	cmd.Args = []string{"generator", mode, "fd=3"}
 	number := func(name string, value uint64) { cmd.Args = append(cmd.Args, fmt.Sprintf("%s=%#x", name, value)) }
 	number("base", base)
-	number("timeout", 120)
+	number("timeout", uint64(120+soak().Seconds()))
 	number("seed", uint64(time.Now().UnixNano()))
 	number("blocks", uint64(binary.LittleEndian.Uint32(s.image[s.layout["planOff"]+planBlocks:])))
 	for name, symbol := range map[string]string{

@@ -55,5 +55,9 @@ typedef long getrandom_fn(void *, u64, u32, void *, u64);
 int run_explore(void);
 int run_secrets(void);
 int run_model(void);
+int run_restore(void);
+int run_stress(void);
+int run_maps(void);
+int run_core(void);
 
 #endif

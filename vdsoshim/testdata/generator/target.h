@@ -25,6 +25,7 @@ struct call {
 enum stop { DONE, KERNEL, BROKEN };
 
 void start(struct proc *p);		/* forks the process, which adopts the image */
+void open_gate(struct proc *p);	/* from now on the kernel answers itself */
 void finish(struct proc *p);		/* kills it */
 void begin(struct proc *p, struct call *c);
 /* Runs until the call is done or it wants bytes from the kernel, or for one
