@@ -42,9 +42,12 @@ type Cmd struct {
 	// Stats counts the calls that the shim serves in the program too, and
 	// measures the time of those that the supervisor serves. Both cost time.
 	Stats bool
-	// FollowSites counts for [Cmd.Sites] what each system call instruction made.
-	// It costs more than Stats does.
+	// FollowSites counts what each system call instruction made, for
+	// [Counters].Sites. It includes what Stats does, and costs more.
 	FollowSites bool
+	// NoPatchCache analyzes a site anew in every process, in place of keeping what
+	// was found out about a file for the whole run.
+	NoPatchCache bool
 	// Setuid keeps set-user-ID programs privileged. It needs CAP_SYS_ADMIN.
 	Setuid bool
 	// VDSO is a vDSO image to be used in place of the shim's; see

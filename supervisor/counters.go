@@ -14,6 +14,9 @@ type Counters struct {
 	Execs uint64 `json:"execs"`
 	// Missed are images and calls that could not be served, by reason.
 	Missed []Missed `json:"missed"`
+	// Sites are the system call instructions that reflected calls came from, in the
+	// order in which they were met; nil unless [Cmd.FollowSites] is set.
+	Sites []Site `json:"sites,omitempty"`
 }
 
 // A CallCount counts one call, as served by one implementation through one

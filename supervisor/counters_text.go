@@ -2,8 +2,12 @@ package supervisor
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
+	"path"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -31,6 +35,11 @@ func (c Counters) WriteText(w io.Writer) error {
 			fmt.Fprintf(b, " (such as %s)", m.Example)
 		}
 		fmt.Fprintln(b)
+	}
+	if c.Sites != nil {
+		if err := writeSites(b, c.Sites); err != nil {
+			return err
+		}
 	}
 	return b.Flush()
 }
@@ -62,4 +71,45 @@ func times(n uint64) string {
 		return "once"
 	}
 	return fmt.Sprintf("%d times", n)
+}
+
+// writeSites writes a table of sites, those with most calls first.
+func writeSites(w io.Writer, sites []Site) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if len(sites) == 0 {
+		fmt.Fprintln(t, "no site was notified")
+		return t.Flush()
+	}
+	fmt.Fprintln(t, "site\tsymbol\tcalls\tshape\tprocesses\tnotified\tpatched\twhy not")
+	sorted := slices.Clone(sites)
+	slices.SortStableFunc(sorted, func(a, b Site) int { return cmp.Compare(b.Notified+b.Patched, a.Notified+a.Patched) })
+	for _, s := range sorted {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n",
+			s.name(), dash(s.Function), s.callNames(), dash(s.Shape), s.Processes, s.Notified, s.Patched, dash(s.Why))
+	}
+	return t.Flush()
+}
+
+// name is the file's name and the offset in it.
+func (s *Site) name() string {
+	if s.Module == "" {
+		return fmt.Sprintf("%#x", s.Offset)
+	}
+	return fmt.Sprintf("%s+%#x", path.Base(s.Module), s.Offset)
+}
+
+// callNames lists a site's calls, a few of them where it makes any.
+func (s *Site) callNames() string {
+	const most = 3
+	if len(s.Calls) <= most {
+		return strings.Join(s.Calls, ",")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(s.Calls[:most], ","), len(s.Calls)-most)
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
 }

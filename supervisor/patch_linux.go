@@ -59,11 +59,13 @@ func (r *run) answers() map[int]vdsoshim.Answer {
 	return out
 }
 
-func newPatching(base uint64, built *vdsoshim.Built, answers map[int]vdsoshim.Answer, follow bool) *patching {
+func newPatching(c *Cmd, base uint64, built *vdsoshim.Built, answers map[int]vdsoshim.Answer) *patching {
 	if len(answers) == 0 {
 		return nil
 	}
-	p := &patching{patcher: patch.New(base, built), follow: follow, hits: map[hit]int{}, followed: map[hit]*patch.Site{}}
+	patcher := patch.New(base, built)
+	patcher.NoCache = c.NoPatchCache
+	p := &patching{patcher: patcher, follow: c.FollowSites, hits: map[hit]int{}, followed: map[hit]*patch.Site{}}
 	for nr := range answers {
 		p.calls[nr] = true
 	}

@@ -78,9 +78,8 @@ type run struct {
 
 	execs, programs atomic.Uint64
 	final           atomic.Pointer[Counters] // once the region is unmapped
-	finalSites      atomic.Pointer[[]Site]
-	warn            func(string)  // each new reason of missed
-	ran             chan struct{} // closed when the program has been executed
+	warn            func(string)             // each new reason of missed
+	ran             chan struct{}            // closed when the program has been executed
 }
 
 func newRun(plan *policy.Plan) *run {

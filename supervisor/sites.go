@@ -31,22 +31,13 @@ type Site struct {
 	Why string `json:"why,omitempty"`
 }
 
-// Sites returns the sites of reflected calls, in the order in which they were
-// met, if [Cmd.FollowSites] was set. It may be called at any time after Start, from
-// any goroutine.
-func (c *Cmd) Sites() []Site {
-	if c.run == nil || c.run.patching == nil {
+// sites are the sites of reflected calls, in the order in which they were met.
+func (r *run) sites() []Site {
+	if r.patching == nil || !r.patching.follow {
 		return nil
 	}
-	if final := c.run.finalSites.Load(); final != nil {
-		return *final
-	}
-	return c.run.sites()
-}
-
-func (r *run) sites() []Site {
 	counts := r.region.siteCounts()
-	var out []Site
+	out := []Site{}
 	for _, s := range r.patching.patcher.Sites() {
 		site := Site{
 			Module: s.Module, Offset: s.Offset, Function: s.Function, Shape: s.Shape,

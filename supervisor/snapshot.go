@@ -28,7 +28,7 @@ func (c *Cmd) Counters() Counters {
 }
 
 func (r *run) counters() Counters {
-	out := Counters{Execs: r.execs.Load(), Programs: r.programs.Load()}
+	out := Counters{Execs: r.execs.Load(), Programs: r.programs.Load(), Sites: r.sites()}
 	inProgram, patched := r.programCounts()
 	for i := range r.plan.Rules {
 		rule := &r.plan.Rules[i]

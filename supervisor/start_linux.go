@@ -92,7 +92,7 @@ func (c *Cmd) equip(r *run) (err error) {
 	if err := c.keeper.run(block, r.region.fd); err != nil {
 		return err
 	}
-	if err := r.buildRegion(c.Stats || c.FollowSites, c.FollowSites); err != nil {
+	if err := r.buildRegion(c); err != nil {
 		return err
 	}
 	return c.begin(r)
@@ -243,9 +243,6 @@ func (c *Cmd) watch() {
 		close(c.waited)   // no zombie is left either, in containers where nobody reaps
 		runtime.Gosched() // first who waits, then what is left to do
 	}
-	if c.run.patching != nil {
-		c.run.finalSites.Store(ptr(c.run.sites()))
-	}
 	c.run.final.Store(ptr(c.run.counters()))
 	c.run.stop()
 }
@@ -323,7 +320,8 @@ func (r *run) chooseBase() (err error) {
 }
 
 // buildRegion completes the shim for the kernel that runs and the plan.
-func (r *run) buildRegion(stats, follow bool) error {
+func (r *run) buildRegion(c *Cmd) error {
+	stats := c.Stats || c.FollowSites
 	kernel, image, err := vdsoshim.Kernel()
 	if err != nil {
 		return fmt.Errorf("%w: read the kernel's vDSO: %w", ErrUnsupported, err)
@@ -346,7 +344,7 @@ func (r *run) buildRegion(stats, follow bool) error {
 	if err != nil {
 		return err
 	}
-	r.patching = newPatching(r.base, built, o.Answers, follow)
+	r.patching = newPatching(c, r.base, built, o.Answers)
 	return r.region.fill(built, r.user, len(image), stats)
 }
 

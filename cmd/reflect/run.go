@@ -25,6 +25,8 @@ type runFlags struct {
 	plan      planFlags
 	stats     string // "", "text" or "json"
 	statsFile string
+	sites     bool
+	noCache   bool
 	strict    bool
 	seed      []string // each --seed; the last counts
 	setuid    bool
@@ -58,6 +60,8 @@ func runCommand() *cli.Command {
 	f.plan.register(cmd)
 	flags.String(&f.stats, "stats", "", "", "report what was served: as `format` text or json").Words("text", "json").Bare = "text"
 	flags.String(&f.statsFile, "stats-file", "", "", "write the report to `file`, not to standard error")
+	flags.Bool(&f.sites, "sites", "", "report the system call instructions that reflected calls came from too")
+	flags.Bool(&f.noCache, "no-patch-cache", "", "analyze call sites anew in every process")
 	flags.Bool(&f.strict, "strict", "", "refuse to execute what can't be reflected (EACCES)")
 	flags.Strings(&f.seed, "seed", "", "make random bytes deterministic, from `number`; for tests only")
 	flags.Bool(&f.setuid, "setuid", "", "let set-user-ID programs keep their privilege; for root")
@@ -68,7 +72,7 @@ func runCommand() *cli.Command {
 
 // command turns flags and arguments into what is to be run.
 func (f *runFlags) command(args []string) (*supervisor.Cmd, error) {
-	if f.statsFile != "" && f.stats == "" {
+	if (f.statsFile != "" || f.sites) && f.stats == "" {
 		f.stats = "text"
 	}
 	switch f.stats {
@@ -96,7 +100,7 @@ func (f *runFlags) command(args []string) (*supervisor.Cmd, error) {
 	c := &supervisor.Cmd{
 		Args: args, Plan: plan,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Inherit: true,
-		Stats: f.stats != "", Setuid: f.setuid, Warn: warn,
+		Stats: f.stats != "", FollowSites: f.sites, NoPatchCache: f.noCache, Setuid: f.setuid, Warn: warn,
 	}
 	if c.Path, err = lookPath(args[0]); err != nil {
 		return nil, notStarted(args[0], &supervisor.ExecError{Path: c.Path, Err: err})

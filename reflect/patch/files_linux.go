@@ -6,7 +6,6 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
-	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +28,8 @@ type identity struct {
 type file struct {
 	path  string
 	code  *site.File
-	err   error // why it has none
+	data  []byte // mapped
+	err   error  // why it has none
 	plans map[uint64]*planned
 }
 
@@ -41,7 +41,6 @@ type planned struct {
 
 // files are the files seen so far.
 type files struct {
-	mu   sync.Mutex
 	byID map[identity]*file
 }
 
@@ -70,19 +69,29 @@ func (fs *files) find(p *process, m mapping) (*file, error) {
 		return known, known.err
 	}
 	out := &file{path: m.path, plans: map[uint64]*planned{}}
-	out.code, out.err = load(f, st.Size)
+	out.code, out.data, out.err = load(f, st.Size)
 	fs.byID[id] = out
 	return out, out.err
 }
 
-// load maps a file for as long as the run lasts.
-func load(f *os.File, size int64) (*site.File, error) {
+// forget drops all that is known.
+func (fs *files) forget() {
+	for id, f := range fs.byID {
+		if f.data != nil {
+			unix.Munmap(f.data)
+		}
+		delete(fs.byID, id)
+	}
+}
+
+// load maps a file, which stays mapped until it is forgotten.
+func load(f *os.File, size int64) (*site.File, []byte, error) {
 	if size <= 0 || size > maxFile {
-		return nil, fmt.Errorf("%d bytes", size)
+		return nil, nil, fmt.Errorf("%d bytes", size)
 	}
 	b, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var code *site.File
 	err = guarded(func() (err error) {
@@ -91,8 +100,9 @@ func load(f *os.File, size int64) (*site.File, error) {
 	})
 	if err != nil {
 		unix.Munmap(b)
+		return nil, nil, err
 	}
-	return code, err
+	return code, b, nil
 }
 
 // plan analyzes the site at an address as linked, once.

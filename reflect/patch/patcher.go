@@ -16,6 +16,9 @@ import (
 // A Patcher patches the sites of one run's programs. Its methods may be called
 // by any number of goroutines.
 type Patcher struct {
+	// NoCache opens and analyzes a file at every patch. Set it before the first.
+	NoCache bool
+
 	base  uint64
 	image *vdsoshim.Built
 
@@ -116,6 +119,9 @@ func (p *Patcher) locate(proc *process, m mapping, addr uint64) (*file, uint64, 
 		return nil, 0, ErrShared
 	case m.inode == 0:
 		return nil, 0, ErrNoFile
+	}
+	if p.NoCache {
+		p.files.forget()
 	}
 	f, err := p.files.find(proc, m)
 	if err != nil {
@@ -234,7 +240,14 @@ func (w *writer) untouched(patch site.Patch) error {
 // before the store that counts, by a store of what is there: the kernel puts
 // the copy in place while other threads run.
 func (w *writer) jump(patch site.Patch) error {
-	for _, wr := range patch.Writes {
+	last := len(patch.Writes) - 1
+	for i, wr := range patch.Writes {
+		if i < last { // padding: nobody executes it yet
+			if err := w.proc.write(wr.Addr, wr.New); err != nil {
+				return forbidden(err)
+			}
+			continue
+		}
 		addr, _, _, ok := wr.Word()
 		if !ok {
 			return ErrOffline
