@@ -44,6 +44,7 @@ func (b *Bench) Start(ctx context.Context) (*Table, error) {
 		}
 	}
 	add("empty-go", "an empty Go program", b.path("empty"))
+	add("handoff", "a filter and one handoff in C", b.path("handoff"), trueProgram)
 	t.Again = add("native-again", trueProgram+", again", trueProgram)
 
 	runs, err := b.launch(ctx, nil, rounds, programs...)

@@ -32,7 +32,7 @@ type sigaction struct {
 
 // caughtFD is the pipe that the handler writes to. There is one a process, and it
 // is never closed: a handler may be about to write to it.
-var caughtFD int32
+var caughtFD int32 //lint:ignore U1000 the handler reads it
 
 func handlers() (handler, restorer uintptr)
 
