@@ -9,8 +9,8 @@ TEXT ·clone(SB), NOSPLIT, $0-16
 	MOVQ s+0(FP), R12
 	MOVL $14, AX // rt_sigprocmask
 	MOVL $2, DI  // SIG_SETMASK
-	LEAQ spawning_all(R12), SI
-	LEAQ spawning_mask(R12), DX
+	LEAQ spawning_masks(R12), SI
+	LEAQ (spawning_masks+8)(R12), DX
 	MOVL $8, R10
 	SYSCALL
 	MOVL $56, AX    // clone
@@ -25,7 +25,7 @@ TEXT ·clone(SB), NOSPLIT, $0-16
 	MOVQ AX, R13
 	MOVL $14, AX
 	MOVL $2, DI
-	LEAQ spawning_mask(R12), SI
+	LEAQ (spawning_masks+8)(R12), SI
 	XORL DX, DX
 	MOVL $8, R10
 	SYSCALL

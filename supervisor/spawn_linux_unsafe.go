@@ -14,11 +14,11 @@ import (
 // not even a stack: it makes the listed calls, one after the other, until one
 // fails or the last has executed the file.
 type spawning struct {
-	all, mask uint64     // what is blocked meanwhile, and what was before
-	next      *spawnCall // the first one, and at last the one that failed
-	errno     uintptr    // of the call at next, if it failed
-	calls     []spawnCall
-	kept      []any // what the calls point to
+	masks [2]uint64  // of signals: what is blocked meanwhile, and what was before
+	next  *spawnCall // the first one, and at last the one that failed
+	errno uintptr    // of the call at next, if it failed
+	calls []spawnCall
+	kept  []any // what the calls point to
 }
 
 type spawnCall struct{ nr, a, b, c, d, e uintptr }
@@ -67,7 +67,7 @@ func (s *spawning) files(files []uintptr, spare int) {
 // is not close-on-exec; numbers from spare on are free. The spawning must be kept
 // until the child has executed the file.
 func spawn(dir string, files []uintptr, limit *unix.Rlimit, spare, elf int, args []string) (s *spawning, pid int, err error) {
-	s = &spawning{all: ^uint64(0), calls: make([]spawnCall, 0, len(files)+8)}
+	s = &spawning{masks: [2]uint64{^uint64(0)}, calls: make([]spawnCall, 0, len(files)+8)}
 	if dir != "" {
 		path, err := s.text(dir)
 		if err != nil {
