@@ -46,6 +46,9 @@ func mutants() []mutant {
 	secrets := func(name, want string, edits ...edit) mutant {
 		return mutant{name: name, edits: edits, mode: "secrets", want: want}
 	}
+	entry := func(name, want string, edits ...edit) mutant {
+		return mutant{name: name, edits: edits, mode: "entry", want: want, args: []string{"states=7", "lengths=400"}}
+	}
 	const s = "generator.S"
 	check := "\tcmp %r9, SECRET_GENERATION(%r10)\n\tjne .L\\name\\()_changed\n"
 	generation := "\tmov %r9, SECRET_GENERATION(%r10)\n"
@@ -82,6 +85,12 @@ func mutants() []mutant {
 			edits: []edit{{file: s, old: "\tmov %eax, SECRET_POSITION(%r10)\n"}}},
 		explore("a slot is never given back", "call: hit", "n", "left taken",
 			edit{file: s, old: "\tmovq $0, SLOT_LOCK(%rax)\n\tmov %rsi, %rax\n", new: "\tmov %rsi, %rax\n"}),
+		entry("a register is lost", "register 9",
+			edit{file: s, old: "\tmov SAVED_9(%rax), %r9\n"}),
+		entry("the overflow flag is lost", "flags",
+			edit{file: s, old: "\tadd $0x7f, %al\n\tsahf\n\tmov %r8, %rax\n", new: "\tsahf\n\tmov %r8, %rax\n"}),
+		entry("xmm15 is left", "xmm 15",
+			edit{file: s, old: "\tpxor %xmm15, %xmm15\n\tret\n", new: "\tret\n"}),
 		secrets("bytes not erased", "memory",
 			edit{file: s, old: "movq $0, \\at(%rcx, %rax)"}),
 		secrets("last bytes not erased", "memory",

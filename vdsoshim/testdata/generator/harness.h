@@ -57,6 +57,7 @@ int run_secrets(void);
 int run_model(void);
 int run_restore(void);
 int run_stress(void);
+int run_entry(void);
 int run_maps(void);
 int run_core(void);
 

@@ -98,7 +98,7 @@ int main(int argc, char **argv)
 {
 	const struct { const char *name; int (*run)(void); } modes[] = {
 		{"explore", run_explore}, {"secrets", run_secrets}, {"model", run_model},
-		{"restore", run_restore}, {"stress", run_stress}, {"maps", run_maps}, {"core", run_core},
+		{"restore", run_restore}, {"stress", run_stress}, {"maps", run_maps}, {"entry", run_entry}, {"core", run_core},
 	};
 
 	args = argv + 2;
