@@ -12,6 +12,8 @@ import (
 // bytes in use, that word included; 0 means that nothing is.
 type area struct {
 	start, size uint64
+	used        uint64 // bytes, with what was taken for the patch being made
+	taken       bool
 }
 
 // header is what the first stub leaves free.
@@ -21,47 +23,52 @@ var errNoArea = errors.New("no memory for stubs is near enough")
 
 // areas reads from the link page where the handoff mapped memory for stubs. The
 // first is in the region, below 2 GiB.
-func areas(p *process, base uint64) ([]area, error) {
-	low, err := p.readWord(base + vdsoshim.LinkOff + 8*vdsoshim.LinkStubs)
-	if err != nil {
-		return nil, err
-	}
-	if low != base+vdsoshim.StubsOff {
-		return nil, errNoArea
-	}
-	out := []area{{low, vdsoshim.StubsSize}}
-	for _, word := range []uint64{vdsoshim.LinkNearProgram, vdsoshim.LinkNearLibraries} {
-		at, err := p.readWord(base + vdsoshim.LinkOff + 8*word)
-		if err != nil {
+func areas(m memory, base uint64) ([]area, error) {
+	var out []area
+	for _, word := range []uint64{vdsoshim.LinkStubs, vdsoshim.LinkNearProgram, vdsoshim.LinkNearLibraries} {
+		a := area{size: vdsoshim.NearSize}
+		var err error
+		if a.start, err = readWord(m, base+vdsoshim.LinkOff+8*word); err != nil {
 			return nil, err
 		}
-		if at != 0 {
-			out = append(out, area{at, vdsoshim.NearSize})
+		switch {
+		case word == vdsoshim.LinkStubs:
+			if a.start != base+vdsoshim.StubsOff {
+				return nil, errNoArea
+			}
+			a.size = vdsoshim.StubsSize
+		case a.start == 0:
+			continue
 		}
+		if a.used, err = readWord(m, a.start); err != nil {
+			return nil, err
+		}
+		a.used = max(a.used, header)
+		out = append(out, a)
 	}
 	return out, nil
 }
 
-// place finds room for n bytes at an aligned address in a window.
-func (a area) place(p *process, w site.Window, n, align uint64) (uint64, error) {
-	used, err := p.readWord(a.start)
-	if err != nil {
-		return 0, err
-	}
-	at := (a.start + max(used, header) + align - 1) &^ (align - 1)
-	if used > a.size || at+n > a.start+a.size || !w.Contains(at) {
+// take finds room for n bytes at an aligned address in a window. Nothing is
+// written yet.
+func (a *area) take(w site.Window, n, align uint64) (uint64, error) {
+	at := (a.start + a.used + align - 1) &^ (align - 1)
+	if a.used > a.size || at+n > a.start+a.size || !w.Contains(at) {
 		return 0, errNoArea
 	}
+	a.used, a.taken = at+n-a.start, true
 	return at, nil
 }
 
-// put writes code at an address that place gave. The area's length is written
-// first: what a failure in between leaves is only lost.
-func (a area) put(p *process, at uint64, code []byte) error {
-	var used [8]byte
-	binary.LittleEndian.PutUint64(used[:], at+uint64(len(code))-a.start)
-	if err := p.write(a.start, used[:]); err != nil {
-		return err
+// keep writes down what was taken. It comes before the code, so that what a
+// failure in between leaves is only lost.
+func (a *area) keep(m memory) error {
+	if !a.taken {
+		return nil
 	}
-	return p.write(at, code)
+	var used [8]byte
+	binary.LittleEndian.PutUint64(used[:], a.used)
+	return m.write(a.start, used[:])
 }
+
+func (a *area) contains(addr uint64) bool { return addr-a.start < a.size }

@@ -1,15 +1,12 @@
 package patch
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
-	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sysreflect/sysreflect/reflect/site"
 	"github.com/sysreflect/sysreflect/vdsoshim"
 )
 
@@ -95,13 +92,15 @@ func (p *Patcher) patch(proc *process, addr uint64, nr int) (*Site, error) {
 		if !o.Online {
 			continue
 		}
-		w := writer{p: p, proc: proc, plan: plan, option: o, bias: addr - at, nr: nr, low: areas[0], counter: s.Counter}
-		switch why = w.write(areas); {
-		case why == nil:
+		w := writer{p: p, mem: proc, plan: plan, option: o, bias: addr - at, nr: nr, areas: slices.Clone(areas), counter: s.Counter}
+		switch err := w.write(); {
+		case err == nil:
 			s.Shape = o.Shape.String()
 			return s, nil
-		case !errors.Is(why, errNoArea):
-			return s, why
+		case err != errNoArea && err != errTaken:
+			return s, err
+		case why == ErrOffline || err == errNoArea:
+			why = err
 		}
 	}
 	return s, why
@@ -132,145 +131,4 @@ func (p *Patcher) locate(proc *process, m mapping, addr uint64) (*file, uint64, 
 		return nil, 0, ErrModified
 	}
 	return f, addr - bias, nil
-}
-
-// A writer writes one patch.
-type writer struct {
-	p      *Patcher
-	proc   *process
-	plan   *site.Plan
-	option site.Option
-	bias   uint64
-	nr     int
-	low    area
-	// counter is the site's.
-	counter int
-}
-
-func (w *writer) write(areas []area) error {
-	entry, record, fold := w.entry()
-	if record {
-		at, err := w.low.place(w.proc, site.Window{Last: ^uint64(0)}, vdsoshim.StubSize, vdsoshim.StubSize)
-		if err != nil {
-			return err
-		}
-		if err := w.low.put(w.proc, at, w.p.image.Record(w.p.base, at, w.plan.Site+w.bias, w.counter)); err != nil {
-			return forbidden(err)
-		}
-		entry += at
-	}
-	for _, a := range areas {
-		// How long a stub is depends on where it stands.
-		const align = 16
-		at, err := a.place(w.proc, w.option.Stub(w.bias), site.MaxStub, align)
-		if err == errNoArea {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		stub, err := w.plan.Stub(w.option, w.bias, site.StubSpec{Addr: at, Entry: entry, Fold: fold})
-		if err != nil {
-			return err
-		}
-		if err := a.put(w.proc, at, stub.Code); err != nil {
-			return forbidden(err)
-		}
-		dest, err := w.destination(at)
-		if err != nil {
-			return err
-		}
-		patch, err := w.plan.Patch(w.option, w.bias, dest)
-		if err != nil {
-			return err
-		}
-		if err := w.untouched(patch); err != nil {
-			return err
-		}
-		return w.jump(patch)
-	}
-	return errNoArea
-}
-
-// entry is what the stub leads to. A call that passes through, and a site that
-// may bring any call, need a record.
-func (w *writer) entry() (at uint64, record, fold bool) {
-	if !w.option.Folded || w.plan.Number != w.nr || w.p.image.Counting {
-		return vdsoshim.StubDispatch, true, false
-	}
-	if off, ok := w.p.image.Entry(w.nr); ok {
-		return w.p.base + off, false, true
-	}
-	return 0, true, false
-}
-
-// destination is where the jump leads: the stub, or a word that holds its
-// address.
-func (w *writer) destination(stub uint64) (uint64, error) {
-	if s := w.option.Shape; s != site.Indirect && s != site.IndirectRelay {
-		return stub, nil
-	}
-	at, err := w.low.place(w.proc, w.option.Dest(w.bias), 8, 8)
-	if err != nil {
-		return 0, err
-	}
-	return at, forbidden(w.low.put(w.proc, at, binary.LittleEndian.AppendUint64(nil, stub)))
-}
-
-// untouched makes sure that the process has the code that was analyzed.
-func (w *writer) untouched(patch site.Patch) error {
-	want := w.plan.Code(patch, w.bias)
-	have := make([]byte, len(want))
-	if err := w.proc.read(patch.Keep.Start, have); err != nil {
-		return err
-	}
-	if bytes.Equal(have, want) {
-		return nil
-	}
-	for _, wr := range patch.Writes {
-		n := len(wr.New)
-		if off := wr.Addr - patch.Keep.Start; off+1 <= uint64(len(have)) && n > 0 && have[off] != want[off] {
-			return errPatched
-		}
-	}
-	return ErrModified
-}
-
-// jump makes the site lead to the stub. Each page is made the process's own
-// before the store that counts, by a store of what is there: the kernel puts
-// the copy in place while other threads run.
-func (w *writer) jump(patch site.Patch) error {
-	last := len(patch.Writes) - 1
-	for i, wr := range patch.Writes {
-		if i < last { // padding: nobody executes it yet
-			if err := w.proc.write(wr.Addr, wr.New); err != nil {
-				return forbidden(err)
-			}
-			continue
-		}
-		addr, _, _, ok := wr.Word()
-		if !ok {
-			return ErrOffline
-		}
-		// As the process has it: another site's patch may share the word.
-		var word [8]byte
-		if err := w.proc.read(addr, word[:]); err != nil {
-			return err
-		}
-		if err := w.proc.write(addr, word[:]); err != nil {
-			return forbidden(err)
-		}
-		copy(word[wr.Addr-addr:], wr.New)
-		if err := w.proc.write(addr, word[:]); err != nil {
-			return forbidden(err)
-		}
-	}
-	return nil
-}
-
-func forbidden(err error) error {
-	if err == unix.EIO || err == unix.EFAULT || err == unix.EPERM {
-		return fmt.Errorf("%w: %w", ErrForbidden, err)
-	}
-	return err
 }

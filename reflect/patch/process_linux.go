@@ -3,7 +3,6 @@ package patch
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -38,12 +37,6 @@ func (p *process) read(addr uint64, b []byte) error {
 		err = unix.EFAULT
 	}
 	return err
-}
-
-func (p *process) readWord(addr uint64) (uint64, error) {
-	var b [8]byte
-	err := p.read(addr, b[:])
-	return binary.LittleEndian.Uint64(b[:]), err
 }
 
 // write writes to memory that the program itself may not write. EIO and EFAULT

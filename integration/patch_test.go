@@ -1,0 +1,87 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// patchPolicy writes a policy whose calls are served at patched sites: getrandom by
+// the shim, getuid as 77, and passed passed through. It returns the flags for it.
+func patchPolicy(t *testing.T, passed ...string) []string {
+	t.Helper()
+	text := "version: 1\nrules:\n" +
+		"  - {calls: [getrandom], mechanism: patch, do: shim}\n" +
+		"  - {calls: [getuid], mechanism: patch, do: {return: 77}}\n"
+	if len(passed) > 0 {
+		text += "  - {calls: [" + strings.Join(passed, ", ") + "], mechanism: patch, do: passthrough}\n"
+	}
+	dir, err := os.MkdirTemp(scratch, "policy-")
+	must(t, err)
+	must(t, os.Chmod(dir, 0o755))
+	path := filepath.Join(dir, "policy.yaml")
+	must(t, os.WriteFile(path, []byte(text), 0o644))
+	return []string{"-p", path}
+}
+
+var patchedSites = regexp.MustCompile(`(?m)^(\d+) of (\d+) sites patched\n`)
+
+// sitesPatched is what a victim said of its own code on standard error.
+func sitesPatched(t *testing.T, o outcome) (patched, of int) {
+	t.Helper()
+	m := patchedSites.FindStringSubmatch(o.stderr)
+	if m == nil {
+		t.Fatalf("%s, and no word of sites:\n%s%s", describe(o.status), o.stdout, o.stderr)
+	}
+	patched, _ = strconv.Atoi(m[1])
+	of, _ = strconv.Atoi(m[2])
+	return patched, of
+}
+
+// TestPatchRegisters compares everything that a system call must not change, at all
+// shapes of patches, with all flags, full vector registers and any stack pointer.
+func TestPatchRegisters(t *testing.T) {
+	for _, how := range []string{"glibc", "glibc-no-pie", "glibc-static", "musl", "musl-static"} {
+		t.Run(how, func(t *testing.T) {
+			asEach(t, func(t *testing.T, who account) {
+				flags := patchPolicy(t, "getppid")
+				p := program{argv: []string{victim(t, "registers.c", how)}, user: who}
+				native := p.run(t, p.argv)
+				if describe(native.status) != "status 0" {
+					t.Fatalf("natively: %s\n%s", describe(native.status), native.stdout)
+				}
+				for _, more := range [][]string{nil, {"--stats-file", os.DevNull}} {
+					o := p.run(t, underReflect(append(more, flags...), append(p.argv, "77")...))
+					if n, all := sitesPatched(t, o); o.stdout != native.stdout || n != all {
+						t.Errorf("%v: %s\n%s%s", more, describe(o.status), o.stdout, o.stderr)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestPatchTorn patches thousands of sites, at every offset in a cache line, while
+// another processor executes them.
+func TestPatchTorn(t *testing.T) {
+	const rounds = 12
+	for _, how := range []string{"glibc", "glibc-no-pie"} {
+		t.Run(how, func(t *testing.T) {
+			p := program{argv: []string{victim(t, "torn.c", how), fmt.Sprint(rounds)}}
+			o := p.run(t, underReflect(patchPolicy(t, "getppid"), p.argv...))
+			if n, all := sitesPatched(t, o); describe(o.status) != "status 0" || n < all*9/10 {
+				t.Errorf("%s\n%s%s", describe(o.status), o.stdout, o.stderr)
+			}
+		})
+	}
+}
+
+// TestPatchRelays: two sites that want the same padding.
+func TestPatchRelays(t *testing.T) {
+	p := program{argv: []string{victim(t, "relay.c", "glibc")}, flags: patchPolicy(t, "getppid")}
+	p.works(t, "0 calls went wrong")
+}

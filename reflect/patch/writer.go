@@ -1,0 +1,236 @@
+package patch
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/reflect/site"
+	"github.com/sysreflect/sysreflect/vdsoshim"
+)
+
+// memory is a process's.
+type memory interface {
+	read(addr uint64, b []byte) error
+	write(addr uint64, b []byte) error
+}
+
+func readWord(m memory, addr uint64) (uint64, error) {
+	var b [8]byte
+	err := m.read(addr, b[:])
+	return binary.LittleEndian.Uint64(b[:]), err
+}
+
+// A writer writes one patch: it takes memory for it, makes sure that nothing is
+// in its way, and only then writes.
+type writer struct {
+	p      *Patcher
+	mem    memory
+	plan   *site.Plan
+	option site.Option
+	bias   uint64
+	nr     int
+	areas  []area // a copy; the first is in the region
+	// counter is the site's.
+	counter int
+	parts   []part
+}
+
+// A part is something that is written before the jump.
+type part struct {
+	addr uint64
+	code []byte
+}
+
+// Why an option can't be taken while another may.
+var errTaken = errors.New("the padding that a jump would need is another site's")
+
+func (w *writer) write() error {
+	entry, record, fold := w.entry()
+	if record {
+		at, err := w.areas[0].take(site.Window{Last: ^uint64(0)}, vdsoshim.StubSize, vdsoshim.StubSize)
+		if err != nil {
+			return err
+		}
+		w.parts = append(w.parts, part{at, w.p.image.Record(w.p.base, at, w.plan.Site+w.bias, w.counter)})
+		entry += at
+	}
+	stub, err := w.stub(entry, fold)
+	if err != nil {
+		return err
+	}
+	dest, err := w.destination(stub)
+	if err != nil {
+		return err
+	}
+	patch, err := w.plan.Patch(w.option, w.bias, dest)
+	if err != nil {
+		return err
+	}
+	if err := w.untouched(patch); err != nil {
+		return err
+	}
+	for i := range w.areas {
+		if err := w.areas[i].keep(w.mem); err != nil {
+			return forbidden(err)
+		}
+	}
+	for _, p := range w.parts {
+		if err := w.mem.write(p.addr, p.code); err != nil {
+			return forbidden(err)
+		}
+	}
+	return w.jump(patch)
+}
+
+// entry is what the stub leads to. A call that passes through, and a site that
+// may bring any call, need a record.
+func (w *writer) entry() (at uint64, record, fold bool) {
+	if !w.option.Folded || w.plan.Number != w.nr || w.p.image.Counting {
+		return vdsoshim.StubDispatch, true, false
+	}
+	if off, ok := w.p.image.Entry(w.nr); ok {
+		return w.p.base + off, false, true
+	}
+	return 0, true, false
+}
+
+// stub takes memory for the stub wherever the option lets it stand.
+func (w *writer) stub(entry uint64, fold bool) (uint64, error) {
+	for i := range w.areas {
+		// How long a stub is depends on where it stands.
+		const align = 16
+		a := w.areas[i]
+		at, err := a.take(w.option.Stub(w.bias), site.MaxStub, align)
+		if err != nil {
+			continue
+		}
+		stub, err := w.plan.Stub(w.option, w.bias, site.StubSpec{Addr: at, Entry: entry, Fold: fold})
+		if err != nil {
+			return 0, err
+		}
+		a.used = at + uint64(len(stub.Code)) - a.start
+		w.areas[i] = a
+		w.parts = append(w.parts, part{at, stub.Code})
+		return at, nil
+	}
+	return 0, errNoArea
+}
+
+// destination is where the jump leads: the stub, or a word that holds its
+// address.
+func (w *writer) destination(stub uint64) (uint64, error) {
+	if s := w.option.Shape; s != site.Indirect && s != site.IndirectRelay {
+		return stub, nil
+	}
+	at, err := w.areas[0].take(w.option.Dest(w.bias), 8, 8)
+	if err != nil {
+		return 0, err
+	}
+	w.parts = append(w.parts, part{at, binary.LittleEndian.AppendUint64(nil, stub)})
+	return at, nil
+}
+
+// untouched makes sure that the process has the code that was analyzed, and that
+// padding is still that.
+func (w *writer) untouched(patch site.Patch) error {
+	want := w.plan.Code(patch, w.bias)
+	have := make([]byte, len(want))
+	if err := w.mem.read(patch.Keep.Start, have); err != nil {
+		return err
+	}
+	if !bytes.Equal(have, want) {
+		if w.leads(patch.Keep.Start, have) {
+			return errPatched
+		}
+		return ErrModified
+	}
+	for _, wr := range patch.Writes[:len(patch.Writes)-1] {
+		have := make([]byte, len(wr.Old))
+		if err := w.mem.read(wr.Addr, have); err != nil {
+			return err
+		}
+		if !bytes.Equal(have, wr.Old) {
+			return errTaken
+		}
+	}
+	return nil
+}
+
+// leads tells whether code is a jump into the areas.
+func (w *writer) leads(addr uint64, code []byte) bool {
+	for relayed := false; ; relayed = true {
+		n := uint64(0)
+		for n < uint64(len(code)) && (code[n] == padRel || code[n] == padAbs) {
+			n++
+		}
+		rest := code[n:]
+		switch {
+		case len(rest) >= 5 && rest[0] == jmpRel:
+			return w.ours(addr + n + 5 + uint64(int64(int32(binary.LittleEndian.Uint32(rest[1:])))))
+		case len(rest) >= 7 && bytes.HasPrefix(rest, jmpAbs):
+			return w.ours(uint64(binary.LittleEndian.Uint32(rest[3:])))
+		case len(rest) < 2 || rest[0] != jmpShort || relayed:
+			return false
+		}
+		addr += n + 2 + uint64(int64(int8(rest[1])))
+		code = make([]byte, 7)
+		if w.mem.read(addr, code) != nil {
+			return false
+		}
+	}
+}
+
+// The jumps that package site makes.
+const (
+	padRel, padAbs   = 0x2e, 0x3e
+	jmpRel, jmpShort = 0xe9, 0xeb
+)
+
+var jmpAbs = []byte{0xff, 0x24, 0x25}
+
+func (w *writer) ours(addr uint64) bool {
+	for i := range w.areas {
+		if w.areas[i].contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// jump makes the site lead to the stub. Each page is made the process's own
+// before the store that counts, by a store of what is there: the kernel puts
+// the copy in place while other threads run.
+func (w *writer) jump(patch site.Patch) error {
+	last := len(patch.Writes) - 1
+	for _, wr := range patch.Writes[:last] { // padding: nobody executes it yet
+		if err := w.mem.write(wr.Addr, wr.New); err != nil {
+			return forbidden(err)
+		}
+	}
+	wr := patch.Writes[last]
+	addr, _, _, ok := wr.Word()
+	if !ok {
+		return ErrOffline
+	}
+	// As the process has it: another site's patch may share the word.
+	var word [8]byte
+	if err := w.mem.read(addr, word[:]); err != nil {
+		return err
+	}
+	if err := w.mem.write(addr, word[:]); err != nil {
+		return forbidden(err)
+	}
+	copy(word[wr.Addr-addr:], wr.New)
+	return forbidden(w.mem.write(addr, word[:]))
+}
+
+func forbidden(err error) error {
+	if err == unix.EIO || err == unix.EFAULT || err == unix.EPERM {
+		return fmt.Errorf("%w: %w", ErrForbidden, err)
+	}
+	return err
+}
