@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-//go:embed floor/*.c floor/*.h floor/*.py floor/*.yaml
+//go:embed floor/*.c floor/*.h floor/*.py floor/*.js floor/*.yaml
 var sources embed.FS
 
 // ErrCompiler means that the programs in C could not be built.
@@ -80,7 +80,7 @@ func (b *Bench) build(ctx context.Context) error {
 		}
 	}
 	const module = "github.com/sysreflect/sysreflect/"
-	for name, pkg := range map[string]string{"empty": "empty", "random-go": "random"} {
+	for name, pkg := range map[string]string{"empty": "empty", "random-go": "random", "web": "web"} {
 		if err := goBuild(ctx, b.path(name), module+"experiment/floor/"+pkg); err != nil {
 			return err
 		}
