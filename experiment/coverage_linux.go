@@ -31,7 +31,6 @@ type coverage struct {
 	whole             bool // of the whole run, which was shorter than settled
 	patched, notified float64
 	sites             []supervisor.Site // counted from when the counting began
-	begin             float64           // notified before
 }
 
 // A subject is a program to be covered, and who gives it work.
@@ -87,10 +86,10 @@ func (b *Bench) cover(ctx context.Context, s *subject, source string) (*coverage
 	if !s.whole {
 		select {
 		case <-time.After(settled):
-			for _, x := range c.Sites() {
+			before = c.Counters()
+			for _, x := range before.Sites {
 				from[siteName(x)] = x
 			}
-			before = c.Counters()
 		case err := <-loaded:
 			return nil, errors.Join(fmt.Errorf("%s ended within %v", s.name, settled), err, c.Kill())
 		}
@@ -99,9 +98,10 @@ func (b *Bench) cover(ctx context.Context, s *subject, source string) (*coverage
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
 	p0, n0 := mechanisms(before)
-	p1, n1 := mechanisms(c.Counters())
-	row.patched, row.notified, row.begin = p1-p0, n1-n0, n0
-	for _, x := range c.Sites() {
+	after := c.Counters()
+	p1, n1 := mechanisms(after)
+	row.patched, row.notified = p1-p0, n1-n0
+	for _, x := range after.Sites {
 		y := from[siteName(x)]
 		x.Notified -= y.Notified
 		x.Patched -= y.Patched
