@@ -96,9 +96,14 @@
 // stack, in the frame that the kernel makes of all registers, as with any cipher
 // in user space.
 //
+// A getrandom that is redirected to the image returns EFAULT like the system call,
+// but for a page that it wrote to a moment ago and that was unmapped or protected
+// since: that is the program's SIGSEGV until the slot's batch is used up.
+//
 // x86-64 only. A symbol that is data is exported as a copy of the kernel's
-// bytes, but for [Generation], which lies behind the image's segment. The counting entries change rax, r10, r11 and the flags, which the C
-// calling convention allows, so only functions known to follow it are counted.
+// bytes, but for [Generation], which lies behind the image's segment. The counting
+// entries change rax, r10, r11 and the flags, which the C calling convention
+// allows, so only functions known to follow it are counted.
 //
 // Everything here is safe for concurrent use: images are immutable once made.
 package vdsoshim

@@ -6,6 +6,6 @@ import "testing"
 // instruction of one, repeats nothing once the generation has changed.
 func TestRestoredTwice(t *testing.T) {
 	for _, noDroppable := range []bool{false, true} {
-		t.Log(realSubject(t, bestBlockFunction().off, noDroppable).pass(t, "restore", everyth(40)))
+		t.Log(realSubject(t, bestBlockFunction().off, noDroppable).pass(t, "restore", everyth(60)))
 	}
 }

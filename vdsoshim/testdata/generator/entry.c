@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -235,6 +236,7 @@ static void check_taken_away(void)
 			if (!fork()) {
 				u8 *p = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+				setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 				pin();
 				failures = 0;
 				/* By the kernel, by a new batch, by the kernel. */

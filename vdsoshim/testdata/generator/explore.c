@@ -43,6 +43,7 @@ static const struct scenario scenarios[] = {
 	{"call: slot taken", REFLECTED, 64, 48, 'l'},
 	{"call: all slots taken", REFLECTED, 64, 48, 'a'},
 	{"call: page unknown", REFLECTED, 64, 48, 'u'},
+	{"call: pages unknown", REFLECTED, 2000, 4120, 'u'},
 };
 
 static u8 image[0x10000];
