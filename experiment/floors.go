@@ -21,7 +21,7 @@ var ErrCompiler = errors.New("gcc is needed to build the measuring programs")
 // hosted programs use a C library, bare ones bring their own first instruction.
 var (
 	hosted = []string{"launch", "herd", "tax", "notify", "handoff", "generator", "random"}
-	bare   = []string{"tiny", "probe", "sites"}
+	bare   = []string{"tiny", "probe", "sites", "first"}
 )
 
 // A Bench holds the programs that measure, built in a directory of their own.
@@ -80,7 +80,7 @@ func (b *Bench) build(ctx context.Context) error {
 		}
 	}
 	const module = "github.com/sysreflect/sysreflect/"
-	for name, pkg := range map[string]string{"empty": "empty", "random-go": "random", "web": "web"} {
+	for name, pkg := range map[string]string{"empty": "empty", "random-go": "random", "web": "web", "raw": "raw"} {
 		if err := goBuild(ctx, b.path(name), module+"experiment/floor/"+pkg); err != nil {
 			return err
 		}

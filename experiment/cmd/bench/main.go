@@ -22,7 +22,7 @@ const settle = 500 * time.Millisecond
 // limit ends a measurement that hangs.
 const limit = 20 * time.Minute
 
-var parts = []string{"start", "exec", "notify", "tax", "footprint", "getrandom", "threads", "programs", "patch", "coverage"}
+var parts = []string{"start", "exec", "notify", "tax", "footprint", "getrandom", "threads", "programs", "patch", "first", "million", "all-calls", "coverage"}
 
 func main() {
 	format := flag.String("format", "text", "`text`, or go: Go benchmark format, as benchstat reads it")
@@ -122,6 +122,13 @@ func measure(ctx context.Context, b *experiment.Bench, part string) (results []r
 		return all(b.Programs(ctx))
 	case "patch":
 		return all(b.Sites(ctx))
+	case "first":
+		f, err := b.First(ctx)
+		return []result{f}, err
+	case "million":
+		return all(b.Million(ctx))
+	case "all-calls":
+		return all(b.AllCalls(ctx))
 	case "coverage":
 		c, err := b.Coverage(ctx)
 		return []result{c}, err
