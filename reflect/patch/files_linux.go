@@ -3,10 +3,8 @@ package patch
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime/debug"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -46,32 +44,44 @@ type files struct {
 
 var errChanged = errors.New("the file is not the one that is mapped")
 
-// find opens the file that a process has mapped. A file that was replaced or
+// find finds the file that a process has mapped. One that was replaced or
 // removed since is not found, which leaves its sites to notification.
 func (fs *files) find(p *process, m mapping) (*file, error) {
-	fd, err := unix.Open("/proc/"+strconv.Itoa(p.pid)+"/root"+m.path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	path := "/proc/" + strconv.Itoa(p.pid) + "/root" + m.path
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return nil, err
+	}
+	id, err := identify(&st, m)
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), m.path)
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	// The device of a mapping in a subvolume or overlay is not the file's.
-	if !ok || st.Ino != m.inode || !info.Mode().IsRegular() {
-		return nil, errChanged
-	}
-	id := identity{st.Dev, st.Ino, st.Size, info.ModTime().UnixNano()}
 	if known := fs.byID[id]; known != nil {
 		return known, known.err
 	}
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, err
+	}
+	if id, err = identify(&st, m); err != nil {
+		return nil, err
+	}
 	out := &file{path: m.path, plans: map[uint64]*planned{}}
-	out.code, out.data, out.err = load(f, st.Size)
+	out.code, out.data, out.err = load(fd, st.Size)
 	fs.byID[id] = out
 	return out, out.err
+}
+
+func identify(st *unix.Stat_t, m mapping) (identity, error) {
+	// The device of a mapping in a subvolume or overlay is not the file's.
+	if st.Ino != m.inode || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return identity{}, errChanged
+	}
+	return identity{st.Dev, st.Ino, st.Size, st.Mtim.Nano()}, nil
 }
 
 // forget drops all that is known.
@@ -85,11 +95,11 @@ func (fs *files) forget() {
 }
 
 // load maps a file, which stays mapped until it is forgotten.
-func load(f *os.File, size int64) (*site.File, []byte, error) {
+func load(fd int, size int64) (*site.File, []byte, error) {
 	if size <= 0 || size > maxFile {
 		return nil, nil, fmt.Errorf("%d bytes", size)
 	}
-	b, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_PRIVATE)
+	b, err := unix.Mmap(fd, 0, int(size), unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -63,11 +64,25 @@ var errUnmapped = errors.New("nothing is mapped there")
 
 // mapping finds what is mapped at an address.
 func (p *process) mapping(addr uint64) (mapping, error) {
-	f, err := os.Open("/proc/" + strconv.Itoa(p.pid) + "/maps")
+	fd, err := unix.Open("/proc/"+strconv.Itoa(p.pid)+"/maps", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return mapping{}, err
 	}
+	m, err := queryMapping(fd, addr)
+	if err == nil || err == unix.ENOENT {
+		unix.Close(fd)
+		if err != nil {
+			err = errUnmapped
+		}
+		return m, err
+	}
+	f := os.NewFile(uintptr(fd), "maps")
 	defer f.Close()
+	return scanMappings(f, addr)
+}
+
+// scanMappings reads /proc/PID/maps up to an address.
+func scanMappings(f io.Reader, addr uint64) (mapping, error) {
 	for s := bufio.NewScanner(f); s.Scan(); {
 		// Only the range is needed to pass a line over.
 		line := s.Bytes()
