@@ -15,9 +15,9 @@ import (
 // notifies and that a receiver answers, or this thread itself where it is alone.
 func (h *handoff) request(t *tracee, saved *unix.PtraceRegs, insn uint64) (int64, error) {
 	if !h.alone {
-		return h.call(t, saved, insn, uint64(h.nr), 0, 0, 0, 0, 0, 0)
+		return t.call(saved, insn, uint64(h.nr), 0, 0, 0, 0, 0, 0)
 	}
-	if err := h.enter(t, saved, insn, uint64(h.nr), nil); err != nil {
+	if err := t.enter(saved, insn, uint64(h.nr), nil); err != nil {
 		return 0, err
 	}
 	if err := ptraceRequest(unix.PTRACE_SYSCALL, t.tid, 0, 0); err != nil {
@@ -50,7 +50,7 @@ func (h *handoff) deliver(t *tracee, saved *unix.PtraceRegs, insn uint64) (regio
 		}
 		for _, given := range fds {
 			if given >= 0 {
-				h.call(t, saved, insn, unix.SYS_CLOSE, uint64(given))
+				t.call(saved, insn, unix.SYS_CLOSE, uint64(given))
 			}
 		}
 		if e == 0 {

@@ -199,15 +199,15 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 		h.alone = false
 		r.start()
 	}
-	base, err := h.call(t, saved, insn, unix.SYS_MMAP, r.base, vdsoshim.ImageSize,
+	base, err := t.call(saved, insn, unix.SYS_MMAP, r.base, vdsoshim.ImageSize,
 		unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_FIXED_NOREPLACE, uint64(region), 0)
 	if err != nil {
 		return err
 	}
 	if base != int64(r.base) {
-		h.call(t, saved, insn, unix.SYS_CLOSE, uint64(region))
+		t.call(saved, insn, unix.SYS_CLOSE, uint64(region))
 		if counters >= 0 {
-			h.call(t, saved, insn, unix.SYS_CLOSE, uint64(counters))
+			t.call(saved, insn, unix.SYS_CLOSE, uint64(counters))
 		}
 		if base >= 0 { // a kernel before 4.17 took the address as a hint
 			return &errUnreflected{reason: "the shim's address is taken"}
@@ -241,8 +241,8 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 // returns what the kernel returned. Entry and exit are stopped at, because a
 // single step would leave its mark on the program's SIGTRAP disposition
 // (force_sig_info_to_task).
-func (h *handoff) call(t *tracee, saved *unix.PtraceRegs, insn uint64, nr uint64, args ...uint64) (int64, error) {
-	if err := h.enter(t, saved, insn, nr, args); err != nil {
+func (t *tracee) call(saved *unix.PtraceRegs, insn uint64, nr uint64, args ...uint64) (int64, error) {
+	if err := t.enter(saved, insn, nr, args); err != nil {
 		return 0, err
 	}
 	if err := t.resume(unix.PTRACE_SYSCALL, t.atSyscall); err != nil {
@@ -252,7 +252,7 @@ func (h *handoff) call(t *tracee, saved *unix.PtraceRegs, insn uint64, nr uint64
 }
 
 // enter takes the tracee to the entry of a call.
-func (h *handoff) enter(t *tracee, saved *unix.PtraceRegs, insn, nr uint64, args []uint64) error {
+func (t *tracee) enter(saved *unix.PtraceRegs, insn, nr uint64, args []uint64) error {
 	regs := *saved
 	enterSyscall(&regs, insn, nr, args)
 	if err := unix.PtraceSetRegs(t.tid, &regs); err != nil {

@@ -13,6 +13,10 @@ import (
 // make only one or two.
 const patchAfter = 2
 
+// visitAfter is how many before a site is worth a visit: the thread is attached to
+// and maps more memory for stubs, which takes as long as some dozen of them.
+const visitAfter = 64
+
 // maxHits bounds what is remembered of sites that are not yet, or can't be,
 // patched; beyond it counting begins anew.
 const maxHits = 4096
@@ -72,15 +76,17 @@ func newPatching(c *Cmd, base uint64, built *vdsoshim.Built, answers map[int]vds
 	return p
 }
 
-// wants counts a notification and tells whether its site is to be patched now.
-func (p *patching) wants(h hit) bool {
+// wants counts a notification and tells whether its site is to be patched now, and
+// whether that is worth a visit.
+func (p *patching) wants(h hit) (now, visit bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.hits) >= maxHits {
 		clear(p.hits)
 	}
 	p.hits[h]++
-	return p.hits[h] == patchAfter
+	n := p.hits[h]
+	return n == patchAfter || n == visitAfter, n == visitAfter
 }
 
 // count counts a notification for its site, which is looked up once for each
@@ -124,19 +130,29 @@ func (p *patching) forget(tid int) {
 }
 
 // patch makes the site of a call that waits for its answer lead into the shim.
-// Why it can't is the patcher's to remember: the site goes on as it is.
-func (s *server) patch() {
+// Why it can't is the patcher's to remember: the site goes on as it is. True means
+// that the call has had its answer.
+func (s *server) patch() (answered bool) {
 	p, n := s.r.patching, &s.n
 	if p == nil || n.pid == 0 || !p.calls[n.nr] {
-		return
+		return false
 	}
 	h := hit{int32(n.pid), n.ip}
 	if p.follow {
 		p.count(h, int(n.nr))
 	}
-	if p.wants(h) {
-		p.patcher.Patch(int(n.pid), n.ip-syscallInsn, int(n.nr), func() bool { return notifValid(s.r.listener, n.id) })
+	now, far := p.wants(h)
+	if !now {
+		return false
 	}
+	var mmap patch.Mapper
+	v := visit{r: s.r, n: n}
+	if far && !s.r.plain {
+		mmap = v.mmap
+	}
+	p.patcher.Patch(int(n.pid), n.ip-syscallInsn, int(n.nr), func() bool { return notifValid(s.r.listener, n.id) }, mmap)
+	v.end()
+	return v.answered
 }
 
 // implementation names what serves a rule's calls at patched sites.

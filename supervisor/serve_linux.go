@@ -78,7 +78,9 @@ func (s *server) serve() {
 	if !ours {
 		if e := s.match(); e != nil {
 			s.apply(e)
-			s.patch()
+			if s.patch() {
+				return
+			}
 		}
 	}
 	sendNotif(s.r.listener, &s.resp) // ENOENT: the caller was killed meanwhile

@@ -12,11 +12,13 @@ const (
 	CountersOff           = 0xc000
 	CountersSize          = 0x18000
 	ImageSize             = 0xa000
+	LinkNearLater         = 0x56
 	LinkNearLibraries     = 0x55
 	LinkNearProgram       = 0x54
 	LinkOff               = 0xb000
 	LinkStubs             = 0x53
 	MaxConstants          = 0x40
+	NearLater             = 0xc
 	NearSize              = 0x8000
 	PageSize              = 0x1000
 	RegionSize            = 0xf4000

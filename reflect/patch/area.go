@@ -25,7 +25,7 @@ var errNoArea = errors.New("no memory for stubs is near enough")
 // first is in the region, below 2 GiB.
 func areas(m memory, base uint64) ([]area, error) {
 	var out []area
-	for _, word := range []uint64{vdsoshim.LinkStubs, vdsoshim.LinkNearProgram, vdsoshim.LinkNearLibraries} {
+	for word := uint64(vdsoshim.LinkStubs); word < vdsoshim.LinkNearLater+vdsoshim.NearLater; word++ {
 		a := area{size: vdsoshim.NearSize}
 		var err error
 		if a.start, err = readWord(m, base+vdsoshim.LinkOff+8*word); err != nil {
@@ -52,7 +52,7 @@ func areas(m memory, base uint64) ([]area, error) {
 // take finds room for n bytes at an aligned address in a window. Nothing is
 // written yet.
 func (a *area) take(w site.Window, n, align uint64) (uint64, error) {
-	at := (a.start + a.used + align - 1) &^ (align - 1)
+	at := (max(a.start+a.used, w.First) + align - 1) &^ (align - 1)
 	if a.used > a.size || at+n > a.start+a.size || !w.Contains(at) {
 		return 0, errNoArea
 	}
@@ -72,3 +72,33 @@ func (a *area) keep(m memory) error {
 }
 
 func (a *area) contains(addr uint64) bool { return addr-a.start < a.size }
+
+// A Mapper maps fresh memory, readable and executable, at exactly an address
+// in the process that is being patched, and tells whether it could.
+type Mapper func(addr, size uint64) bool
+
+// reserve maps an area in which stubs can stand for a window, and notes it in the
+// link page.
+func reserve(m memory, base uint64, w site.Window, mmap Mapper) (area, error) {
+	const page = vdsoshim.PageSize
+	if w.Empty() || w.Last < vdsoshim.NearSize {
+		return area{}, errNoArea
+	}
+	for word := uint64(vdsoshim.LinkNearLater); word < vdsoshim.LinkNearLater+vdsoshim.NearLater; word++ {
+		slot := base + vdsoshim.LinkOff + 8*word
+		if at, err := readWord(m, slot); err != nil || at != 0 {
+			continue
+		}
+		// Here and there in the window; a small one is tried from below, so
+		// that all of it is within.
+		first := (max(w.First, page+header) - header) &^ (page - 1)
+		step := max((w.Last-w.First)/4&^(page-1), vdsoshim.NearSize)
+		for at, tries := first, 0; at <= w.Last && tries < 4; at, tries = at+step, tries+1 {
+			if mmap(at, vdsoshim.NearSize) {
+				return area{start: at, size: vdsoshim.NearSize, used: header}, m.write(slot, binary.LittleEndian.AppendUint64(nil, at))
+			}
+		}
+		break
+	}
+	return area{}, errNoArea
+}

@@ -46,8 +46,10 @@ var (
 // executed in process pid with system call number nr, lead into the shim. valid is asked
 // once the process's memory is open: whether pid is still that process.
 //
+// Where no memory for stubs is near enough, more is asked of mmap, unless that is nil.
+//
 // The process may run. An error says why the site stays as it is.
-func (p *Patcher) Patch(pid int, addr uint64, nr int, valid func() bool) error {
+func (p *Patcher) Patch(pid int, addr uint64, nr int, valid func() bool, mmap Mapper) error {
 	proc, err := open(pid)
 	if err != nil {
 		return err
@@ -58,7 +60,7 @@ func (p *Patcher) Patch(pid int, addr uint64, nr int, valid func() bool) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s, err := p.patch(proc, addr, nr)
+	s, err := p.patch(proc, addr, nr, mmap)
 	if s != nil {
 		s.note(nr, err)
 	}
@@ -68,7 +70,7 @@ func (p *Patcher) Patch(pid int, addr uint64, nr int, valid func() bool) error {
 	return err
 }
 
-func (p *Patcher) patch(proc *process, addr uint64, nr int) (*Site, error) {
+func (p *Patcher) patch(proc *process, addr uint64, nr int, mmap Mapper) (*Site, error) {
 	m, err := proc.mapping(addr)
 	if err != nil {
 		return nil, err
@@ -102,6 +104,23 @@ func (p *Patcher) patch(proc *process, addr uint64, nr int) (*Site, error) {
 		case why == ErrOffline || err == errNoArea:
 			why = err
 		}
+	}
+	if mmap == nil || why != errNoArea {
+		return s, why
+	}
+	for _, o := range plan.Options {
+		if !o.Online {
+			continue
+		}
+		a, err := reserve(proc, p.base, o.Stub(addr-at), mmap)
+		if err != nil {
+			continue
+		}
+		w := writer{p: p, mem: proc, plan: plan, option: o, bias: addr - at, nr: nr, areas: append(slices.Clone(areas), a), counter: s.Counter}
+		if why = w.write(); why == nil {
+			s.Shape = o.Shape.String()
+		}
+		return s, why
 	}
 	return s, why
 }

@@ -58,9 +58,11 @@
 #define LINK_STUBS (LINK_SLOTS + 2)	/* where stubs may be put, or 0 */
 #define LINK_NEAR_PROGRAM (LINK_SLOTS + 3)	/* the same, NEAR_SIZE near the program */
 #define LINK_NEAR_LIBRARIES (LINK_SLOTS + 4)	/* and near what is mapped later */
-#define LINK_TABLE (LINK_SLOTS + 5)	/* of the dispatcher */
-#define LINK_SELF (LINK_SLOTS + 6)	/* the image */
-#define LINK_WORDS (LINK_SLOTS + 7)
+#define LINK_NEAR_LATER (LINK_SLOTS + 5)	/* and NEAR_LATER of them, mapped for a site */
+#define NEAR_LATER 12
+#define LINK_TABLE (LINK_NEAR_LATER + NEAR_LATER)	/* of the dispatcher */
+#define LINK_SELF (LINK_TABLE + 1)	/* the image */
+#define LINK_WORDS (LINK_TABLE + 2)
 
 /* Offsets into struct plan, for assembly. */
 #define PLAN_STATE_SIZE 0
@@ -116,7 +118,7 @@ struct link {
 	u64 kernel;
 	u64 generator;
 	u64 stubs;
-	u64 near_program, near_libraries;
+	u64 near_program, near_libraries, near_later[NEAR_LATER];
 	u64 table, self;
 };
 
