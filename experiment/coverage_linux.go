@@ -127,6 +127,13 @@ func mechanisms(c supervisor.Counters) (patched, notified float64) {
 
 func (c *coverage) share() float64 { return 100 * c.patched / (c.patched + c.notified) }
 
+func (c *coverage) percent() string {
+	if c.patched+c.notified == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f %%", c.share())
+}
+
 // leastShare is the target, in percent.
 const leastShare = 95
 
@@ -141,20 +148,27 @@ func (c *Coverage) Text(w io.Writer) {
 		if r.whole {
 			part = "whole"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%.0f\t%.0f\t%.2f %%\t\n", r.name, r.policy, part, r.patched, r.notified, r.share())
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%.0f\t%.0f\t%s\t\n", r.name, r.policy, part, r.patched, r.notified, r.percent())
 	}
 	tw.Flush()
 	fmt.Fprintln(w)
 	for _, r := range c.Rows {
+		if r.patched+r.notified == 0 {
+			fmt.Fprintf(w, "  %s made no such call under %s\n", r.name, r.policy)
+			continue
+		}
 		verdict := Met
 		if r.share() < leastShare {
 			verdict = Missed
 		}
-		fmt.Fprintf(w, "  target: %s, %s: at least %d %%: %.2f %%: %s\n", r.name, r.policy, leastShare, r.share(), verdict)
+		fmt.Fprintf(w, "  target: %s, %s: at least %d %%: %s: %s\n", r.name, r.policy, leastShare, r.percent(), verdict)
 		for _, s := range r.sites[:min(len(r.sites), 6)] {
 			why := s.Why
 			if why == "" {
-				why = "before it was patched (" + s.Shape + ", " + fmt.Sprint(s.Processes) + " processes)"
+				why = fmt.Sprintf("before it was patched, in %d processes", s.Processes)
+				if s.Processes == 0 {
+					why = "never more than once in a process"
+				}
 			}
 			if s.Notified > 0 {
 				fmt.Fprintf(w, "    notified %d: %s+%#x %s (%s): %s\n", s.Notified, filepath.Base(s.Module), s.Offset, s.Function,
@@ -168,6 +182,9 @@ func (c *Coverage) Text(w io.Writer) {
 // GoFormat writes the shares as lines of a Go benchmark.
 func (c *Coverage) GoFormat(w io.Writer) {
 	for _, r := range c.Rows {
+		if r.patched+r.notified == 0 {
+			continue
+		}
 		fmt.Fprintf(w, "BenchmarkCoverage/%s/policy=%s 1 %.2f %%patched %.0f patched %.0f notified\n",
 			r.key, r.policy, r.share(), r.patched, r.notified)
 	}

@@ -1,22 +1,39 @@
 package experiment
 
 import (
+	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// bench builds the programs in C. Where a reflected run would be measured, the
-// tests run the program by itself.
+// built are the measuring programs, built once. Where a reflected run would be
+// measured, the tests run the program by itself.
+var built = sync.OnceValues(func() (_ *Bench, err error) {
+	shared, err = New(context.Background(), "/bin/true")
+	return shared, err
+})
+
+var shared *Bench
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if shared != nil {
+		shared.Close()
+	}
+	os.Exit(status)
+}
+
 func bench(t *testing.T) *Bench {
 	t.Helper()
-	b, err := New(t.Context(), "/bin/true")
+	b, err := built()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.Close() })
 	return b
 }
 

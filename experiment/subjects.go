@@ -137,7 +137,7 @@ func ask(ctx context.Context, socket string, seconds float64) error {
 
 // Coverage counts what came by patched sites in programs as users have them.
 func (b *Bench) Coverage(ctx context.Context) (*Coverage, error) {
-	seconds := 4.0
+	seconds := 3.0
 	if b.Quick {
 		seconds = 1.5
 	}

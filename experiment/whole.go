@@ -59,7 +59,7 @@ func (b *Bench) Million(ctx context.Context) ([]*Table, error) {
 	}
 	windows, calls := "10", strconv.Itoa(million/10)
 	n := strconv.Itoa(million)
-	tables, err := b.whole(ctx, max(5, b.rounds(11)), []program{
+	tables, err := b.whole(ctx, max(5, b.rounds(9)), []program{
 		{"MillionC", n + " times getrandom(16): C, glibc", []string{b.path("random"), windows, calls}},
 		{"MillionGoRaw", n + " times getrandom(16): Go, syscall.Syscall", []string{b.path("raw"), n}},
 		{"MillionGoRand", n + " times getrandom(16): Go, crypto/rand", []string{b.path("random-go"), windows, calls}},
@@ -88,7 +88,7 @@ func (b *Bench) AllCalls(ctx context.Context) ([]*Table, error) {
 	}
 	const sql = `create table t(a, b); with recursive n(i) as (select 1 union all select i+1 from n where i < 20000)
 		insert into t select i, hex(randomblob(20)) from n; create index u on t(b); select count(*) from t where b > '8';`
-	tables, err := b.whole(ctx, max(5, b.rounds(15)), []program{
+	tables, err := b.whole(ctx, max(5, b.rounds(11)), []program{
 		{"AllCompile", "gcc -O2 of a file in C", []string{"gcc", "-O2", "-c", "-o", b.path("object"), b.path("floor/generator.c")}},
 		{"AllGitStatus", "git status", []string{"git", "-C", repository, "status", "--short"}},
 		{"AllGitLog", "git log -p", []string{"git", "-C", repository, "log", "-p"}},
