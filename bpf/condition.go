@@ -6,7 +6,6 @@ import (
 	"math/bits"
 	"slices"
 
-	seccomp "github.com/elastic/go-seccomp-bpf"
 	netbpf "golang.org/x/net/bpf"
 
 	"github.com/sysreflect/sysreflect/policy"
@@ -53,7 +52,8 @@ func simplify(in []policy.Cond) (out []policy.Cond, possible bool, err error) {
 const maxSkip = 255
 
 // maxChunk bounds a chunk of conditions, so that every jump in it is short:
-// seccomp.Program resolves long jumps wrongly (see TestAssemblerLongJump).
+// seccomp.Program, which assembles the templates and what they are compared with,
+// resolves long jumps wrongly (see TestAssemblerLongJump).
 const maxChunk = 180
 
 // cost is an upper bound of the instructions that condition c takes.
@@ -98,95 +98,75 @@ func test(a *assembler, _ int, conds []policy.Cond, yes, no label) (label, error
 // assemble returns code for the conditions of one chunk. Where all hold, it
 // runs to its end; where one does not, it skips one instruction after the end.
 func assemble(conds []policy.Cond) ([]netbpf.RawInstruction, error) {
-	p := seccomp.NewProgram()
-	fail := p.NewLabel()
+	var code []netbpf.RawInstruction
 	for _, c := range conds {
-		testOne(&p, c, fail)
+		code = appendCondition(code, c)
 	}
-	p.Ret(seccomp.ActionKillProcess) // stands for the instruction after the end
-	p.SetLabel(fail)
-	ins, err := p.Assemble()
-	if err != nil {
-		return nil, fmt.Errorf("assembling conditions: %w", err)
+	if len(code) >= toFail {
+		return nil, fmt.Errorf("conditions take %d instructions at once", len(code))
 	}
-	if len(ins) > maxSkip {
-		return nil, fmt.Errorf("conditions take %d instructions at once", len(ins))
+	for i := range code {
+		in := &code[i]
+		if in.Jt == toFail {
+			in.Jt = uint8(len(code) - i)
+		}
+		if in.Jf == toFail {
+			in.Jf = uint8(len(code) - i)
+		}
 	}
-	return netbpf.Assemble(ins[:len(ins)-1])
+	return code, nil
 }
 
-// testOne runs on where c holds and jumps to fail where it does not. The
-// halves of an argument are compared one after the other: classic BPF has
-// 32-bit registers.
-func testOne(p *seccomp.Program, c policy.Cond, fail seccomp.Label) {
-	arg := uint32(c.Arg)
-	hi, lo := uint32(c.Value>>32), uint32(c.Value)
+// appendCondition appends code that runs on where c holds, and jumps toFail where
+// it does not.
+func appendCondition(code []netbpf.RawInstruction, c policy.Cond) []netbpf.RawInstruction {
 	switch c.Op {
 	case policy.Equal:
-		p.LdHi(arg)
-		p.JmpIfTrue(netbpf.JumpNotEqual, hi, fail)
-		p.LdLo(arg)
-		p.JmpIfTrue(netbpf.JumpNotEqual, lo, fail)
+		return appendTemplate(code, equal, c.Arg, c.Value)
 	case policy.NotEqual:
-		pass := p.NewLabel()
-		p.LdHi(arg)
-		p.JmpIfTrue(netbpf.JumpNotEqual, hi, pass)
-		p.LdLo(arg)
-		p.JmpIfTrue(netbpf.JumpEqual, lo, fail)
-		p.SetLabel(pass)
+		return appendTemplate(code, notEqual, c.Arg, c.Value)
 	case policy.Less:
-		testOrder(p, c, netbpf.JumpGreaterThan, netbpf.JumpGreaterOrEqual, math.MaxUint32, fail)
+		return appendOrder(code, c, lessHigh, lessLeast, lessMost, less)
 	case policy.GreaterEqual:
-		testOrder(p, c, netbpf.JumpLessThan, netbpf.JumpLessThan, 0, fail)
-	case policy.MaskEqual:
-		if mask := uint32(c.Mask >> 32); mask != 0 {
-			p.LdHi(arg)
-			testBits(p, mask, hi, fail)
-		}
-		if mask := uint32(c.Mask); mask != 0 {
-			p.LdLo(arg)
-			testBits(p, mask, lo, fail)
-		}
+		return appendOrder(code, c, greaterEqualHigh, greaterEqualLeast, greaterEqualMost, greaterEqual)
 	}
+	if mask := uint32(c.Mask >> 32); mask != 0 {
+		code = appendTemplate(code, loadHigh, c.Arg, 0)
+		code = appendBits(code, mask, uint32(c.Value>>32))
+	}
+	if mask := uint32(c.Mask); mask != 0 {
+		code = appendTemplate(code, loadLow, c.Arg, 0)
+		code = appendBits(code, mask, uint32(c.Value))
+	}
+	return code
 }
 
-// testOrder fails where the high half satisfies failHi; where the high halves
-// are equal it fails if the low half satisfies failLo. A high half of last
-// can't satisfy failHi.
-func testOrder(p *seccomp.Program, c policy.Cond, failHi, failLo netbpf.JumpTest, last uint32, fail seccomp.Label) {
-	hi, lo := uint32(c.Value>>32), uint32(c.Value)
-	p.LdHi(uint32(c.Arg))
-	if lo == 0 {
-		p.JmpIfTrue(failLo, hi, fail) // the low half does not matter
-		return
+// appendOrder appends an ordered comparison: high where the low half of the value is
+// 0 and does not matter, least and most where nothing is below and above its high half.
+func appendOrder(code []netbpf.RawInstruction, c policy.Cond, high, least, most, other template) []netbpf.RawInstruction {
+	switch {
+	case uint32(c.Value) == 0:
+		return appendTemplate(code, high, c.Arg, c.Value)
+	case c.Value>>32 == 0:
+		return appendTemplate(code, least, c.Arg, c.Value)
+	case c.Value>>32 == math.MaxUint32:
+		return appendTemplate(code, most, c.Arg, c.Value)
 	}
-	pass := p.NewLabel()
-	switch hi {
-	case last:
-		p.JmpIfTrue(netbpf.JumpNotEqual, hi, pass)
-	case ^last:
-		p.JmpIfTrue(netbpf.JumpNotEqual, hi, fail)
-	default:
-		p.JmpIfTrue(failHi, hi, fail)
-		p.JmpIfTrue(netbpf.JumpNotEqual, hi, pass)
-	}
-	p.LdLo(uint32(c.Arg))
-	p.JmpIfTrue(failLo, lo, fail)
-	p.SetLabel(pass)
+	return appendTemplate(code, other, c.Arg, c.Value)
 }
 
-// testBits fails unless the loaded half, masked, is value. The assembler has
-// no AND, so bits that must be clear are tested together and bits that must be
-// set one by one.
-func testBits(p *seccomp.Program, mask, value uint32, fail seccomp.Label) {
+// appendBits appends the test that the loaded half, masked, is value. The assembler
+// of the templates has no AND, so bits that must be clear are tested together and
+// bits that must be set one by one.
+func appendBits(code []netbpf.RawInstruction, mask, value uint32) []netbpf.RawInstruction {
 	if mask == math.MaxUint32 {
-		p.JmpIfTrue(netbpf.JumpNotEqual, value, fail)
-		return
+		return appendTemplate(code, bitsEqual, 0, uint64(value))
 	}
 	if clear := mask &^ value; clear != 0 {
-		p.JmpIfTrue(netbpf.JumpBitsSet, clear, fail)
+		code = appendTemplate(code, bitsClear, 0, uint64(clear))
 	}
 	for v := value; v != 0; v &= v - 1 {
-		p.JmpIfTrue(netbpf.JumpBitsNotSet, v&-v, fail)
+		code = appendTemplate(code, bitSet, 0, uint64(v&-v))
 	}
+	return code
 }

@@ -28,4 +28,9 @@
 // Compile may be called from any goroutine, and a Program is not changed once
 // built. Limits: x86-64; at most 4096 instructions a filter, which is the
 // kernel's limit.
+//
+// Conditions on arguments are assembled by elastic/go-seccomp-bpf when this package is
+// generated; a run fills in its templates.
 package bpf
+
+//go:generate go run gen_templates.go
