@@ -151,6 +151,9 @@ func Succeed() error {
 	if err := r.fillTable(nil); err != nil {
 		return err
 	}
+	if err := r.takePatching(); err != nil {
+		return err
+	}
 	turn := os.NewFile(legacyTurn, "turn")
 	if _, err := turn.Write([]byte{1}); err != nil {
 		return fmt.Errorf("speak to the predecessor: %w", err)

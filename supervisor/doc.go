@@ -19,6 +19,13 @@
 // and another receiver is started first if none would be left. One goroutine
 // follows the guardian. What receivers read is immutable or atomic.
 //
+// # Patching
+//
+// A thread's second notification from one site makes the receiver that serves it
+// patch the site (package patch), before it answers: the thread waits at the site, so
+// the code can't go away. Where no memory for stubs is near enough, a thread that
+// goes on asking is visited: attached to for one call of mmap.
+//
 // # Random bytes from a seed
 //
 // Under a plan with policy.Deterministic, getrandom is served from streams that

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/sysreflect/sysreflect/policy"
@@ -74,6 +75,25 @@ func newPatching(c *Cmd, base uint64, built *vdsoshim.Built, answers map[int]vds
 		p.calls[nr] = true
 	}
 	return p
+}
+
+// takePatching makes what a successor needs to patch on. The image is in the
+// programs already; completed once more, it says where its entries are.
+func (r *run) takePatching() error {
+	answers := r.answers()
+	if len(answers) == 0 {
+		return nil
+	}
+	kernel, _, err := vdsoshim.Kernel()
+	if err != nil {
+		return fmt.Errorf("read the kernel's vDSO: %w", err)
+	}
+	built, err := vdsoshim.Complete(vdsoshim.Options{Kernel: kernel, Bind: r.binding, Answers: answers})
+	if err != nil {
+		return err
+	}
+	r.patching = newPatching(&Cmd{}, r.base, built, answers)
+	return nil
 }
 
 // wants counts a notification and tells whether its site is to be patched now, and

@@ -25,8 +25,9 @@
 //	ControlOff   control page, shared mapping of the same file, R--: the
 //	             generation, 8 bytes, never 0, exported as [Generation]; the
 //	             rest is reserved
-//	LinkOff      link page, private: where each forwarder leads, absolute;
-//	             R-- after the handoff
+//	LinkOff      link page, private: where each forwarder leads, absolute, and
+//	             where memory for stubs is; R-- after the handoff, though the
+//	             supervisor notes there what was mapped for stubs later
 //	CountersOff  with counting only: shared mapping of the counters' file, RW-;
 //	             CounterRows rows of 512 counters of 8 bytes, row = CPU modulo rows:
 //	             the vDSO's functions, then from 16 on patched calls by number;
