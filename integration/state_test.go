@@ -98,7 +98,8 @@ var mapLine = regexp.MustCompile(`^([0-9a-f]+)-([0-9a-f]+) (....) [0-9a-f]+ \S+ 
 func TestMaps(t *testing.T) {
 	asEach(t, func(t *testing.T, who account) {
 		p := program{argv: []string{"/bin/cat", "/proc/self/maps"}, user: who}
-		native, reflected := p.run(t, p.argv), p.run(t, underReflect(nil, p.argv...))
+		// Without memory for stubs of patched sites, which TestStubs looks at.
+		native, reflected := p.run(t, p.argv), p.run(t, underReflect([]string{"-m", "notify"}, p.argv...))
 		var had, has, below []string
 		for _, l := range strings.Split(strings.TrimSpace(native.stdout), "\n") {
 			m := mapLine.FindStringSubmatch(l)
@@ -125,6 +126,28 @@ func TestMaps(t *testing.T) {
 		}
 		if len(below) < 3 || len(below) > 6 {
 			t.Errorf("mappings below 2 MiB: %d\n%s", len(below), strings.Join(below, "\n"))
+		}
+	})
+}
+
+// TestStubs: where sites may be patched, the program has memory for stubs near
+// itself and near its libraries besides, which it can't write.
+func TestStubs(t *testing.T) {
+	asEach(t, func(t *testing.T, who account) {
+		p := program{argv: []string{"/bin/cat", "/proc/self/maps"}, user: who}
+		stubs := func(flags ...string) (n int) {
+			for _, l := range strings.Split(strings.TrimSpace(p.run(t, underReflect(flags, p.argv...)).stdout), "\n") {
+				m := mapLine.FindStringSubmatch(l)
+				from, _ := strconv.ParseUint(m[1], 16, 64)
+				to, _ := strconv.ParseUint(m[2], 16, 64)
+				if m[3] == "r-xp" && m[4] == "" && from > 2<<20 && to-from == 32<<10 {
+					n++
+				}
+			}
+			return n
+		}
+		if with, without := stubs(), stubs("-m", "notify"); with != 2 || without != 0 {
+			t.Errorf("%d mappings for stubs, %d without patching", with, without)
 		}
 	})
 }
