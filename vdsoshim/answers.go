@@ -93,7 +93,13 @@ func (b *Built) Record(base, at, site uint64, counter int) []byte {
 	if b.Counting {
 		r = le.AppendUint64(r, CountersOff+CounterRows*CounterRowSize+8*uint64(counter))
 	}
-	return pad(r, StubSize)
+	return Unit(r, site+2)
+}
+
+// Unit makes an aligned unit of the region's stubs from at most StubUnwind bytes of
+// code: unwinders find the address behind the site at its end.
+func Unit(code []byte, back uint64) []byte {
+	return le.AppendUint64(pad(code, StubUnwind), back)
 }
 
 // pad fills up with int3.

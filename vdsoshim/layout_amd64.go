@@ -37,6 +37,7 @@ const (
 	StubReturn            = 0x10
 	StubSite              = 0x18
 	StubSize              = 0x40
+	StubUnwind            = 0x38
 	StubsOff              = 0xe4000
 	StubsSize             = 0x10000
 	UserOff               = 0xf4000
@@ -70,11 +71,12 @@ const (
 	planOurs       = 0x80000000
 	planPatch      = 0x18
 	stubCounter    = 0x30
-	copiesOff      = 0x2310
+	copiesOff      = 0x2330
 	cpuCallOff     = 0x34cd
 	cpuDispatchOff = 0x3d90
 	cpuVdsoOff     = 0x2d21
-	planOff        = 0x21a0
+	planOff        = 0x21c0
+	stubsOff       = 0xe4000
 	tableOff       = 0x2400
 )
 
@@ -112,5 +114,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x2310, 192}
+	copyRoom    = room{0x2330, 192}
 )

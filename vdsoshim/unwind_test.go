@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestUnwindTables: every byte of code has an unwind entry, which is found by
+// TestUnwindTables: every byte of code, and of the region's stubs, has an unwind entry, which is found by
 // the sorted table that PT_GNU_EH_FRAME points to (LSB core, .eh_frame_hdr).
 func TestUnwindTables(t *testing.T) {
 	_, b, err := Own()
@@ -48,6 +48,12 @@ func TestUnwindTables(t *testing.T) {
 		}
 		if got := relative(fde+8, fde+8); got != code {
 			t.Errorf("entry %d is for %#x, its FDE for %#x", i, code, got)
+		}
+		if i == uint64(count)-1 {
+			if size := uint64(le.Uint32(b[fde+12:])); code != StubsOff || size != StubsSize {
+				t.Errorf("the last entry is for %#x, %#x bytes, not for the stubs", code, size)
+			}
+			break
 		}
 		if code != next {
 			t.Errorf("nothing describes %#x to %#x", next, code)

@@ -102,8 +102,10 @@ func (w *writer) entry() (at uint64, record, fold bool) {
 func (w *writer) stub(entry uint64, fold bool) (uint64, error) {
 	for i := range w.areas {
 		// How long a stub is depends on where it stands.
-		const align = 16
-		a := w.areas[i]
+		a, align := w.areas[i], uint64(16)
+		if i == 0 {
+			align = vdsoshim.StubSize
+		}
 		at, err := a.take(w.option.Stub(w.bias), site.MaxStub, align)
 		if err != nil {
 			continue
@@ -112,9 +114,16 @@ func (w *writer) stub(entry uint64, fold bool) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		a.used = at + uint64(len(stub.Code)) - a.start
+		code := stub.Code
+		if i == 0 {
+			if len(code) > vdsoshim.StubUnwind {
+				continue
+			}
+			code = vdsoshim.Unit(code, w.plan.Return(w.bias))
+		}
+		a.used = at + uint64(len(code)) - a.start
 		w.areas[i] = a
-		w.parts = append(w.parts, part{at, stub.Code})
+		w.parts = append(w.parts, part{at, code})
 		return at, nil
 	}
 	return 0, errNoArea

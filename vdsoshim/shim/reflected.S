@@ -167,6 +167,26 @@ shim_constants:
 	.cfi_endproc
 	.size shim_constants, . - shim_constants
 
+/*
+ * The region's stubs, which the supervisor writes: of them the image only has how
+ * they are unwound. A thread that waits in a record's system call is cancelled
+ * there, and what unwinds it finds this by the segment's length in memory. All are
+ * aligned units of STUB_SIZE bytes, none has a frame, and each ends with the address
+ * behind its site.
+ */
+	.section .stubs, "ax", @nobits
+	.globl shim_stubs
+	.hidden shim_stubs
+	.type shim_stubs, @object
+shim_stubs:
+	.cfi_startproc
+	.cfi_def_cfa rsp, 0
+	/* *((rip & -STUB_SIZE) + STUB_UNWIND): breg16, const1s, and, plus_uconst */
+	.cfi_escape 0x10, DW_RIP, 7, 0x70 + DW_RIP, 0, 0x09, -STUB_SIZE & 0xff, 0x1a, 0x23, STUB_UNWIND
+	.zero STUBS_SIZE
+	.cfi_endproc
+	.size shim_stubs, . - shim_stubs
+
 /* What the dispatcher does with each number: 0, DISPATCH_KERNEL, or an offset
  * into the image. Written at launch. */
 	.section .rodata, "a", @progbits

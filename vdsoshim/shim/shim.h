@@ -31,6 +31,7 @@
 #define STUB_SITE 24	/* the site */
 #define STUB_DISPATCH 32	/* entry that looks at the number */
 #define STUB_COUNTER 48	/* where the site's counter is, from the image on; 0 where nothing counts */
+#define STUB_UNWIND 56	/* the address behind the site, also of a stub: for unwinders, see shim_stubs */
 
 #define CONSTANTS 64
 #define CONSTANT_SIZE 64

@@ -122,6 +122,9 @@ func resize(image []byte) error {
 			continue
 		}
 		le.PutUint64(ph[32:], n) // p_filesz
+		if stubs := f.Section(".stubs"); elf.ProgType(le.Uint32(ph)) == elf.PT_LOAD && stubs != nil {
+			n = stubs.Addr + stubs.Size // by which unwinders find them
+		}
 		le.PutUint64(ph[40:], n) // p_memsz
 	}
 	sizes, err := f.DynValue(elf.DT_STRSZ)
