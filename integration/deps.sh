@@ -7,6 +7,7 @@ set -euo pipefail
 # what a test looks for (a command, or a path with a slash), and the package that has it
 needs='
 gcc                                 gcc
+g++                                 g++
 ld                                  binutils
 /usr/include/stdio.h                libc6-dev
 musl-gcc                            musl-tools

@@ -14,7 +14,7 @@ func TestDepsAreComplete(t *testing.T) {
 	files, err := filepath.Glob("*_test.go")
 	must(t, err)
 	// need(t, command, package), the builds of victims, and the table of interpreters
-	uses := regexp.MustCompile(`(?:need\(t, "[^"]+", |\{"(?:gcc|ld|musl-gcc|rustc)", )"([a-z0-9-]+)"[,)]|\{"\w+", "[\w/]+", "([a-z0-9-]+)", \[\]string\{"-[ce]"`)
+	uses := regexp.MustCompile(`(?:need\(t, "[^"]+", |\{"(?:gcc|g\+\+|ld|musl-gcc|rustc)", )"([a-z0-9+-]+)"[,)]|\{"\w+", "[\w/]+", "([a-z0-9-]+)", \[\]string\{"-[ce]"`)
 	found := 0
 	for _, file := range files {
 		source, err := os.ReadFile(file)
@@ -22,7 +22,7 @@ func TestDepsAreComplete(t *testing.T) {
 		for _, m := range uses.FindAllSubmatch(source, -1) {
 			found++
 			pkg := string(m[1]) + string(m[2])
-			if !regexp.MustCompile(`(?m)^\S+\s+` + pkg + `$`).Match(script) {
+			if !regexp.MustCompile(`(?m)^\S+\s+` + regexp.QuoteMeta(pkg) + `$`).Match(script) {
 				t.Errorf("%s needs package %s, which deps.sh does not install", file, pkg)
 			}
 		}

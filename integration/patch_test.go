@@ -85,3 +85,38 @@ func TestPatchRelays(t *testing.T) {
 	p := program{argv: []string{victim(t, "relay.c", "glibc")}, flags: patchPolicy(t, "getppid")}
 	p.works(t, "0 calls went wrong")
 }
+
+// passedCalls are what the victims of signals and cancellation sleep in, and make.
+var passedCalls = []string{
+	"getppid", "nanosleep", "clock_nanosleep", "poll", "ppoll", "select", "pselect6", "futex", "read", "write", "wait4", "accept",
+	"pause", "sched_yield", "tgkill", "rt_sigprocmask", "mmap", "munmap", "mprotect",
+}
+
+// TestPatchSignals: handlers that make calls, jump out, and walk the stack, and calls
+// that sleep.
+func TestPatchSignals(t *testing.T) {
+	for _, flags := range [][]string{patchPolicy(t, passedCalls...), {"-p", "all-calls"}} {
+		t.Run(filepath.Base(flags[1]), func(t *testing.T) {
+			p := program{argv: []string{victim(t, "patchsignals.c", "glibc")}, flags: flags}
+			native := p.run(t, p.argv)
+			o := p.run(t, underReflect(flags, p.argv...))
+			inside, _, _ := strings.Cut(o.stderr, " signals in the shim\n")
+			if n, err := strconv.Atoi(inside); err != nil || n < 3 {
+				t.Errorf("signals in the shim: %q", o.stderr)
+			}
+			native.stderr, o.stderr = "", ""
+			p.differs(t, native, o)
+		})
+	}
+}
+
+// TestPatchCancel: a thread that waits in a patched call is unwound there when it is
+// cancelled.
+func TestPatchCancel(t *testing.T) {
+	for _, flags := range [][]string{patchPolicy(t, passedCalls...), {"-p", "all-calls"}} {
+		t.Run(filepath.Base(flags[1]), func(t *testing.T) {
+			p := program{argv: []string{victim(t, "cancel.cc", "c++")}, flags: flags}
+			p.works(t, "read: cancelled, 2 destroyed, 1 cleaned", "cond: cancelled, 2 destroyed, 1 cleaned")
+		})
+	}
+}
