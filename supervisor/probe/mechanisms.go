@@ -37,9 +37,12 @@ var mechanisms = []mechanism{
 		better: []string{"wait_killable_recv", "sync_wake_up", "set_mm_map"},
 	},
 	{
-		Mechanism: Mechanism{Name: "patch", NeedsPtrace: true, RaceSafe: true},
-		needs:     append(slices.Clip(serving), "map_low", "proc_mem_force_traced"),
-		better:    []string{"proc_mem_force"},
+		Mechanism: Mechanism{
+			Name: "patch", Available: true, NeedsPtrace: true, RaceSafe: true,
+			Notes: "stands on notify, which serves a site until it is patched; cooperative, as vdso is",
+		},
+		needs:  append(slices.Clip(serving), "map_low", "vdso", "proc_mem_force"),
+		better: []string{"wait_killable_recv", "sync_wake_up", "set_mm_map"},
 	},
 	{
 		Mechanism: Mechanism{Name: "trap", NeedsPtrace: true, RaceSafe: true},

@@ -97,7 +97,7 @@ func (r *Report) writeAnswer(b *bytes.Buffer) {
 			head += ": " + why
 		}
 	} else {
-		head += "reflect works here, by " + strings.Join(usable, " and ")
+		head += "reflect works here, by " + list(usable)
 	}
 	for i, line := range wrap(head+".", width-2) {
 		if i > 0 {
@@ -223,4 +223,13 @@ func wrap(s string, n int) []string {
 		}
 	}
 	return append(lines, line)
+}
+
+// list joins words as in a sentence.
+func list(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
