@@ -3,6 +3,7 @@ package experiment
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/sysreflect/sysreflect/supervisor"
 )
 
 // firstCalls is how many calls floor/first.c makes.
@@ -22,8 +25,8 @@ const later = 20
 // A First is what sites cost before they are patched, and what patches weigh.
 type First struct {
 	Table *Table
-	// Notified is how many calls of a site were notified, the most seen.
-	Notified int
+	// Notified is how many of a program's calls were notified.
+	Notified float64
 	weights  []weighed
 }
 
@@ -34,7 +37,7 @@ type weighed struct {
 
 // First measures the first calls of programs: of the first of a run, in which the
 // code is read and understood, and of those that execute the same file later.
-func (b *Bench) First(ctx context.Context) (*First, error) {
+func (b *Bench) First(ctx context.Context) (_ *First, err error) {
 	t := &Table{Key: "SiteFirst", Title: "a site before it is patched: getrandom(16)", Unit: Microseconds,
 		How: fmt.Sprintf("one value a run, for the others the median of %d programs that it executes one after the other; on processor %d",
 			later-1, b.cpu)}
@@ -50,7 +53,6 @@ func (b *Bench) First(ctx context.Context) (*First, error) {
 		script := strings.Repeat(b.path("first")+"\n", later)
 		return b.numbers(ctx, b.cpu, append(prefix, "/bin/sh", "-c", script)...)
 	}
-	const slow = 1000 // nanoseconds: no system call here takes so long, and every notification does
 	for range b.rounds(40) {
 		lines, err := programs(b.reflect, "run", "--")
 		if err != nil {
@@ -67,21 +69,15 @@ func (b *Bench) First(ctx context.Context) (*First, error) {
 		again.add(column(0, lines[1:])...)
 		patched.add(column(1, lines[1:])...)
 		three.add(column(2, lines[1:])...)
-		for _, l := range lines {
-			n := 0
-			for _, ns := range l[1:] {
-				if ns > slow {
-					n++
-				}
-			}
-			f.Notified = max(f.Notified, n)
-		}
 		for _, s := range []*Series{native, t.Again} {
 			if lines, err = programs(); err != nil {
 				return nil, err
 			}
 			s.add(column(firstCalls-1, lines)...)
 		}
+	}
+	if f.Notified, err = b.notified(ctx); err != nil {
+		return nil, err
 	}
 	t.Notes = []string{"What the 2nd call takes longer than the 1st is the patch, made while the program waits."}
 	for _, w := range []struct {
@@ -99,6 +95,27 @@ func (b *Bench) First(ctx context.Context) (*First, error) {
 		f.weights = append(f.weights, weighed{w.key, w.name, x})
 	}
 	return f, nil
+}
+
+// notified counts the notifications of one program.
+func (b *Bench) notified(ctx context.Context) (float64, error) {
+	path := b.path("first.json")
+	if err := command(ctx, b.reflect, "run", "-p", b.path(constantPolicy), "--stats=json", "--stats-file", path, "--", b.path("first")); err != nil {
+		return 0, err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	var counters supervisor.Counters
+	if err := json.Unmarshal(text, &counters); err != nil {
+		return 0, err
+	}
+	patched, notified := mechanisms(counters)
+	if patched+notified != firstCalls {
+		return 0, fmt.Errorf("%v calls by patched sites and %v notified, of %d", patched, notified, firstCalls)
+	}
+	return notified, nil
 }
 
 func (b *Bench) weighFirst(ctx context.Context, prefix []string) (w weight, err error) {
@@ -137,7 +154,7 @@ func (f *First) Text(w io.Writer) {
 		fmt.Fprintf(tw, "a process, %s\t%.0f KiB\t%.0f KiB\t\n", x.name, x.anon, x.proportional)
 	}
 	tw.Flush()
-	fmt.Fprintf(w, "\n  at most %d calls of a site took as long as a notification\n\n", f.Notified)
+	fmt.Fprintf(w, "\n  of %d calls by one instruction %.0f were notified\n\n", firstCalls, f.Notified)
 }
 
 // GoFormat writes the measurement as lines of Go benchmarks.

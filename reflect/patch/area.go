@@ -24,15 +24,16 @@ var errNoArea = errors.New("no memory for stubs is near enough")
 // areas reads from the link page where the handoff mapped memory for stubs. The
 // first is in the region, below 2 GiB.
 func areas(m memory, base uint64) ([]area, error) {
+	const first, end = vdsoshim.LinkStubs, vdsoshim.LinkNearLater + vdsoshim.NearLater
+	var words [8 * (end - first)]byte
+	if err := m.read(base+vdsoshim.LinkOff+8*first, words[:]); err != nil {
+		return nil, err
+	}
 	var out []area
-	for word := uint64(vdsoshim.LinkStubs); word < vdsoshim.LinkNearLater+vdsoshim.NearLater; word++ {
-		a := area{size: vdsoshim.NearSize}
-		var err error
-		if a.start, err = readWord(m, base+vdsoshim.LinkOff+8*word); err != nil {
-			return nil, err
-		}
+	for word := range uint64(end - first) {
+		a := area{start: binary.LittleEndian.Uint64(words[8*word:]), size: vdsoshim.NearSize}
 		switch {
-		case word == vdsoshim.LinkStubs:
+		case word == 0:
 			if a.start != base+vdsoshim.StubsOff {
 				return nil, errNoArea
 			}
@@ -40,6 +41,7 @@ func areas(m memory, base uint64) ([]area, error) {
 		case a.start == 0:
 			continue
 		}
+		var err error
 		if a.used, err = readWord(m, a.start); err != nil {
 			return nil, err
 		}
