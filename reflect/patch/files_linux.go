@@ -15,6 +15,10 @@ import (
 // that is larger.
 const maxFile = 1 << 30
 
+// maxFiles bounds how many files are kept: a build executes hundreds. Beyond it
+// all are looked at anew.
+const maxFiles = 128
+
 // identity tells one file's contents from others'.
 type identity struct {
 	dev, inode  uint64
@@ -69,6 +73,9 @@ func (fs *files) find(p *process, m mapping) (*file, error) {
 	}
 	if id, err = identify(&st, m); err != nil {
 		return nil, err
+	}
+	if len(fs.byID) >= maxFiles {
+		fs.forget()
 	}
 	out := &file{path: m.path, plans: map[uint64]*planned{}}
 	out.code, out.data, out.err = load(fd, st.Size)
