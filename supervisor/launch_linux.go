@@ -125,7 +125,7 @@ func guardianFile(above int) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("create the guardian's executable: %w", err)
 	}
-	if err = beyondFileSize(func() error { return writeAll(fd, guardian.ELF) }); err != nil {
+	if err = beyondFileSize(func() error { return writeAll(fd, guardian.ELF, 0) }); err != nil {
 		unix.Close(fd)
 		return -1, fmt.Errorf("write the guardian's executable: %w", err)
 	}

@@ -20,6 +20,7 @@ import (
 // every program adds to.
 type region struct {
 	fd       int    // memfd: image, control page, the user's own vDSO image
+	image    []byte // its image, writable, until it is filled
 	control  []byte // the control page, writable
 	counters int    // memfd, -1 without --stats
 	mu       sync.Mutex
@@ -33,26 +34,38 @@ func newRegion() (*region, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &region{fd: fd, counters: -1}, nil
+	r := &region{fd: fd, counters: -1}
+	// At once: each page would be a fault.
+	const populated = unix.MAP_SHARED | unix.MAP_POPULATE
+	if r.image, err = mapFile(fd, 0, vdsoshim.ImageSize, populated); err == nil {
+		r.control, err = mapFile(fd, vdsoshim.ControlOff, vdsoshim.PageSize, populated)
+	}
+	if err != nil {
+		r.close()
+		return nil, fmt.Errorf("map the shim: %w", err)
+	}
+	return r, nil
 }
 
-// fill lays out a run's memory.
+// mapFile maps a part of a file, writable.
+func mapFile(fd int, off int64, size, flags int) ([]byte, error) {
+	return unix.Mmap(fd, off, size, unix.PROT_READ|unix.PROT_WRITE, flags)
+}
+
+// fill lays out a run's memory. The image is there already, and can't be written any
+// more after this.
 func (r *region) fill(built *vdsoshim.Built, user []byte, kernelSize int, stats bool) (err error) {
 	r.names = built.Counters
-	content := built.Bytes
+	unix.Munmap(r.image)
+	built.Bytes, r.image = nil, nil
 	if len(user) > 0 {
 		// It covers the kernel's mapping whole, which may be longer: the rest
 		// must be there too.
-		size := vdsoshim.UserOff + max(len(user)+vdsoshim.PageSize-1, kernelSize+vdsoshim.PageSize-1)&^(vdsoshim.PageSize-1)
-		content = append(make([]byte, 0, size), content...)[:vdsoshim.UserOff]
-		content = append(content, user...)[:size]
-	}
-	if err = beyondFileSize(func() error { return writeAll(r.fd, content) }); err != nil {
-		return fmt.Errorf("write a memory file: %w", err)
-	}
-	r.control, err = unix.Mmap(r.fd, vdsoshim.ControlOff, vdsoshim.PageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return fmt.Errorf("map the control page: %w", err)
+		content := make([]byte, max(len(user)+vdsoshim.PageSize-1, kernelSize+vdsoshim.PageSize-1)&^(vdsoshim.PageSize-1))
+		copy(content, user)
+		if err = beyondFileSize(func() error { return writeAll(r.fd, content, vdsoshim.UserOff) }); err != nil {
+			return fmt.Errorf("write a memory file: %w", err)
+		}
 	}
 	var seed [8]byte
 	if _, err = unix.Getrandom(seed[:], 0); err != nil {
@@ -66,8 +79,7 @@ func (r *region) fill(built *vdsoshim.Built, user []byte, kernelSize int, stats 
 	if r.counters, err = memfd("reflect-counters", vdsoshim.CountersSize, nil); err != nil {
 		return err
 	}
-	r.rows, err = unix.Mmap(r.counters, 0, vdsoshim.CountersSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
+	if r.rows, err = mapFile(r.counters, 0, vdsoshim.CountersSize, unix.MAP_SHARED); err != nil {
 		return fmt.Errorf("map the counters: %w", err)
 	}
 	return nil
@@ -94,7 +106,7 @@ func memfd(name string, size int, content []byte) (fd int, err error) {
 		if err := unix.Ftruncate(fd, int64(size)); err != nil {
 			return err
 		}
-		return writeAll(fd, content)
+		return writeAll(fd, content, 0)
 	})
 	if err != nil {
 		unix.Close(fd)
@@ -103,10 +115,13 @@ func memfd(name string, size int, content []byte) (fd int, err error) {
 	return fd, nil
 }
 
-// writeAll writes content to the beginning of a file. The kernel writes up to a
-// limit without an error, which is one here.
-func writeAll(fd int, content []byte) error {
-	n, err := unix.Pwrite(fd, content, 0)
+// writeAll writes content to a file. The kernel writes up to a limit without an
+// error, which is one here.
+func writeAll(fd int, content []byte, off int64) error {
+	if len(content) == 0 {
+		return nil
+	}
+	n, err := unix.Pwrite(fd, content, off)
 	if err == nil && n < len(content) {
 		return unix.EFBIG
 	}
@@ -177,18 +192,17 @@ func (r *region) siteCounts() []uint64 {
 func (r *region) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.control != nil {
-		unix.Munmap(r.control)
-	}
-	if r.rows != nil {
-		unix.Munmap(r.rows)
+	for _, b := range [][]byte{r.image, r.control, r.rows} {
+		if b != nil {
+			unix.Munmap(b)
+		}
 	}
 	for _, fd := range []int{r.fd, r.counters} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
 	}
-	r.fd, r.counters, r.control, r.rows = -1, -1, nil, nil
+	r.fd, r.counters, r.image, r.control, r.rows = -1, -1, nil, nil, nil
 }
 
 // mmapMinAddr is the lowest address that programs may map, in bytes.

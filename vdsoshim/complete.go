@@ -12,7 +12,7 @@ import (
 //go:embed image.elf
 var image string
 
-var ownImage = sync.OnceValues(func() (*Image, error) { return Parse([]byte(image)) })
+var ownImage = sync.OnceValues(func() (*Image, error) { return Parse(bytesOf(image)) })
 
 // Own returns the image as it was built, before it is completed, parsed and as
 // bytes.
@@ -53,11 +53,13 @@ type Options struct {
 	// Answers are the calls, by number, that patched sites lead here for; with
 	// any, the handoff maps memory for stubs.
 	Answers map[int]Answer
+	// Into is where the image is written, ImageSize bytes; nil means memory of its own.
+	Into []byte
 }
 
 // A Built is an image that fits the running kernel.
 type Built struct {
-	Bytes []byte // ImageSize bytes, for offset 0 of the region
+	Bytes []byte // ImageSize bytes, for offset 0 of the region: Options.Into, if given
 	// Counters names what each counter of a row counts, by the symbol
 	// ("__vdso_getrandom").
 	Counters []string
@@ -89,17 +91,18 @@ func Complete(o Options) (*Built, error) {
 	if o.Kernel == nil {
 		return nil, ErrNoVDSO
 	}
-	own, err := ownImage()
-	if err != nil {
+	if o.Into == nil {
+		o.Into = make([]byte, len(image))
+	}
+	if len(o.Into) != len(image) {
+		return nil, fmt.Errorf("an image has %d bytes, and not %d", len(image), len(o.Into))
+	}
+	copy(o.Into, image)
+	c := &completion{o: o, image: o.Into, forwards: map[uint32]int{}, counted: map[string]int{}}
+	c.text = sectionOf(c.image, forward.off)
+	if err := c.adoptNames(); err != nil {
 		return nil, err
 	}
-	c := &completion{o: o, image: []byte(image), forwards: map[uint32]int{}, counted: map[string]int{}}
-	c.text = sectionOf(c.image, forward.off)
-	c.tables.soname = o.Kernel.soname
-	if c.tables.soname == "" {
-		c.tables.soname = own.soname
-	}
-	c.adoptVersions(own)
 	have := map[string]bool{}
 	for _, s := range o.Kernel.Symbols() {
 		if s.Name == Generation {
@@ -130,7 +133,7 @@ func Complete(o Options) (*Built, error) {
 	if err := errors.Join(
 		c.tables.write(c.image),
 		fill(copyRoom, c.image, c.copied),
-		setNotes(c.image, own, o.Kernel),
+		setNotes(c.image, o.Kernel),
 		c.writePlan(),
 		c.writeAnswers(),
 	); err != nil {
@@ -140,23 +143,33 @@ func Complete(o Options) (*Built, error) {
 	return &Built{Bytes: c.image, Counters: c.counters, Counting: c.o.Count, entries: c.entries}, nil
 }
 
-// adoptVersions takes the kernel's version definitions, with their indices, so
-// that its symbols keep theirs.
-func (c *completion) adoptVersions(own *Image) {
-	c.tables.versions = slices.Clone(c.o.Kernel.versions)
-	if len(c.tables.versions) == 0 {
-		c.tables.versions = slices.Clone(own.versions)
+// adoptNames takes the kernel's name and version definitions, with their indices, so
+// that its symbols keep theirs. What it lacks is taken from our image.
+func (c *completion) adoptNames() error {
+	c.tables.soname, c.tables.versions = c.o.Kernel.soname, slices.Clone(c.o.Kernel.versions)
+	if c.tables.soname == "" || len(c.tables.versions) == 0 {
+		own, err := ownImage()
+		if err != nil {
+			return err
+		}
+		if c.tables.soname == "" {
+			c.tables.soname = own.soname
+		}
+		if len(c.tables.versions) == 0 {
+			c.tables.versions = slices.Clone(own.versions)
+		}
 	}
 	free := uint16(2) // 0 and 1 mean local and global
 	for _, v := range c.tables.versions {
 		if v.name == abiVersion && v.flags&verFlagBase == 0 {
 			c.abi = v.index
-			return
+			return nil
 		}
 		free = max(free, v.index+1)
 	}
 	c.abi = free
 	c.tables.versions = append(c.tables.versions, version{name: abiVersion, index: free})
+	return nil
 }
 
 func (c *completion) bind(call string) Binding {

@@ -142,9 +142,13 @@ func TestComplete(t *testing.T) {
 			if !tt.count && len(built.Counters) > 0 || tt.count && len(built.Counters) != len(calls) {
 				t.Errorf("counters %q", built.Counters)
 			}
-			again, err := Complete(Options{Kernel: kernel, Bind: tt.bind, Count: tt.count})
-			if err != nil || !bytes.Equal(again.Bytes, built.Bytes) {
-				t.Errorf("not the same a second time: %v", err)
+			into := bytes.Repeat([]byte{0xa5}, ImageSize)
+			again, err := Complete(Options{Kernel: kernel, Bind: tt.bind, Count: tt.count, Into: into})
+			if err != nil || !bytes.Equal(again.Bytes, built.Bytes) || &again.Bytes[0] != &into[0] {
+				t.Errorf("not the same a second time, in other memory: %v", err)
+			}
+			if _, err := Complete(Options{Kernel: kernel, Into: into[1:]}); err == nil {
+				t.Error("an image fits into less than its size")
 			}
 		})
 	}

@@ -83,7 +83,11 @@ func (m *Image) notes() []note {
 // setNotes puts the kernel's notes about itself behind the image's own: C
 // libraries up to glibc 2.35 look there for the kernel's version. A build id
 // is not taken over, since this is another image.
-func setNotes(image []byte, own, kernel *Image) error {
+func setNotes(image []byte, kernel *Image) error {
+	own := &Image{data: image} // nothing else of it is asked for
+	if err := own.readSegments(); err != nil {
+		return err
+	}
 	var content []byte
 	for _, n := range own.notes() {
 		content = append(content, n.raw...)

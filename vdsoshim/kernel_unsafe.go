@@ -7,9 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// imageAt copies the image that the kernel mapped at base. The kernel maps the
-// whole file, so that the headers may say how long it is; whether those pages
-// are mapped is asked before they are touched.
+// bytesOf is s as bytes that must not be changed.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+// imageAt returns the image that the kernel mapped at base, where it lies: read-only,
+// for as long as the process lives. The kernel maps the whole file, so that the
+// headers may say how long it is; whether those pages are mapped is asked before they
+// are touched.
 func imageAt(base uint64) ([]byte, error) {
 	if !mapped(base, PageSize) {
 		return nil, fmt.Errorf("%w: nothing is mapped at AT_SYSINFO_EHDR", ErrNoVDSO)
@@ -20,7 +24,7 @@ func imageAt(base uint64) ([]byte, error) {
 	}
 	for ; head > PageSize && !mapped(base, head); head -= PageSize {
 	}
-	return append([]byte(nil), view(base, head)...), nil
+	return view(base, head), nil
 }
 
 func view(base, size uint64) []byte {
