@@ -105,8 +105,18 @@ func (p *patching) wants(h hit) (now, visit bool) {
 		clear(p.hits)
 	}
 	p.hits[h]++
-	n := p.hits[h]
-	return n == patchAfter || n == visitAfter, n == visitAfter
+	all := hit{ip: h.ip} // no thread has number 0
+	p.hits[all]++
+	switch n := p.hits[h]; {
+	case n < patchAfter:
+		// Each thread may make the call once, and then end. Processes have their
+		// code at the same address only where they don't make it random, so this
+		// is mostly one of them; where it isn't, the intervals grow.
+		n := p.hits[all]
+		return n > patchAfter && n&(n-1) == 0, n >= visitAfter
+	default:
+		return n == patchAfter || n == visitAfter, n == visitAfter
+	}
 }
 
 // count counts a notification for its site, which is looked up once for each

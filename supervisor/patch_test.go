@@ -1,0 +1,57 @@
+package supervisor
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestWants(t *testing.T) {
+	type answer struct {
+		at    int // the how manieth notification, from 1 on
+		visit bool
+	}
+	asked := func(n int, next func(i int) hit) (out []answer) {
+		p := &patching{hits: map[hit]int{}}
+		for i := range n {
+			if now, visit := p.wants(next(i)); now {
+				out = append(out, answer{i + 1, visit})
+			}
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name string
+		n    int
+		next func(i int) hit
+		want []answer
+	}{
+		{"one thread", 200, func(int) hit { return hit{7, 0x1000} }, []answer{{2, false}, {64, true}}},
+		{"one call at each site", 200, func(i int) hit { return hit{7, uint64(i)} }, nil},
+		{"one call by each thread", 200, func(i int) hit { return hit{int32(1 + i), 0x1000} },
+			[]answer{{4, false}, {8, false}, {16, false}, {32, false}, {64, true}, {128, true}}},
+		{"two threads", 6, func(i int) hit { return hit{int32(1 + i%2), 0x1000} }, []answer{{3, false}, {4, false}}},
+	} {
+		if got := asked(c.n, c.next); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// A thread that executes another program begins anew.
+func TestWantsForgets(t *testing.T) {
+	p := &patching{hits: map[hit]int{}}
+	h := hit{7, 0x1000}
+	for i := range 3 {
+		if now, _ := p.wants(h); now {
+			t.Errorf("wanted after %d", i)
+		}
+		p.forget(7)
+	}
+	// By now the site was asked at often enough, by whomever.
+	if now, _ := p.wants(h); !now {
+		t.Error("not wanted")
+	}
+	if n := len(p.hits); n > 2 {
+		t.Errorf("%d entries", n)
+	}
+}
