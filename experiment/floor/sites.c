@@ -135,7 +135,7 @@ static unsigned long window(struct way *w, long calls)
 	return t;
 }
 
-/* The handful of numbers that call3 has is too few here. */
+/* call3 takes too few arguments for these. */
 static long call6(long nr, long a, long b, long c, long d, long e, long f)
 {
 	long r;
