@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
@@ -67,12 +66,12 @@ func (r *region) fill(built *vdsoshim.Built, user []byte, kernelSize int, stats 
 			return fmt.Errorf("write a memory file: %w", err)
 		}
 	}
-	var seed [8]byte
-	if _, err = unix.Getrandom(seed[:], 0); err != nil {
-		return fmt.Errorf("choose a generation: %w", err)
-	}
+	// By unix.Getrandom the runtime would first make a state for the vDSO's function.
 	generation := (*uint64)(unsafe.Pointer(&r.control[0]))
-	atomic.StoreUint64(generation, binary.LittleEndian.Uint64(seed[:])|1) // never 0
+	if _, _, e := unix.RawSyscall(unix.SYS_GETRANDOM, uintptr(unsafe.Pointer(generation)), 8, 0); e != 0 {
+		return fmt.Errorf("choose a generation: %w", e)
+	}
+	atomic.StoreUint64(generation, *generation|1) // never 0
 	if !stats {
 		return nil
 	}

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"bytes"
+	"runtime"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type relay struct {
 	// asleep is set while we are stopped with the program, and woke is when we
 	// last were: what woke us is the guardian's to judge, and no signal to relay.
 	asleep   bool
+	wide     bool // GOMAXPROCS is set; await's own
 	woke     time.Time
 	deciding int // signals that forward has not made up its mind about
 }
@@ -32,14 +34,31 @@ type relay struct {
 const groupWindow = 50 * time.Millisecond
 
 // Relay hands signals that this process gets on to the program's first process,
-// and stops this process when that one is stopped (Ctrl-Z). It is what a command
-// that stands for the program wants; a program that embeds this package and has
+// and stops this process when that one is stopped (Ctrl-Z). It sets GOMAXPROCS to 4 at
+// least. It is what a command that stands for the program wants; a program that embeds this package and has
 // signals of its own does not: they are caught behind the back of os/signal, from
 // Start until StopRelay. Of several Cmds only the last one started gets them. Call
 // it before Start.
 func (c *Cmd) Relay() {
 	c.relay.active = true
 	c.relay.sight = map[unix.Signal]time.Time{}
+}
+
+// patience is how long await waits, in milliseconds: for ever, but for the first time.
+func (r *relay) patience() int {
+	if r.wide {
+		return -1
+	}
+	return 1
+}
+
+// widen lets four threads run Go code. One that waits for notifications keeps the
+// runtime's leave to do so (a P), and with fewer of those than threads, one that wakes
+// waits until another's is taken away: 40 µs a call. That stops the world once, so a
+// program that ends within a millisecond does without.
+func (r *relay) widen() {
+	r.wide = true
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 4))
 }
 
 // StopRelay gives signals back to os/signal.
@@ -70,8 +89,12 @@ func (c *Cmd) await() {
 	self := unix.Getpid()
 	p := []unix.PollFd{{Fd: int32(c.keeper.conn), Events: unix.POLLIN}, {Fd: int32(r.fd), Events: unix.POLLIN}}
 	for {
-		if _, err := unix.Poll(p, -1); err == unix.EINTR {
+		n, err := unix.Poll(p, c.relay.patience())
+		if err == unix.EINTR {
 			continue
+		}
+		if n == 0 {
+			c.relay.widen()
 		}
 		for {
 			sig, sender := r.read()

@@ -3,8 +3,6 @@ package vdsoshim
 import (
 	"encoding/binary"
 	"fmt"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -23,9 +21,8 @@ func Base(mmapMin uint64) (uint64, error) {
 	if mmapMin > baseCeiling || low > high {
 		return 0, fmt.Errorf("no room for the shim below %#x: vm.mmap_min_addr is %d", baseCeiling, mmapMin)
 	}
-	// Package crypto/rand would start a generator of its own for these bytes.
 	var b [8]byte
-	if _, err := unix.Getrandom(b[:], 0); err != nil {
+	if err := randomBytes(b[:]); err != nil {
 		return 0, fmt.Errorf("choose the shim's address: %w", err)
 	}
 	// A few hundred values out of 2^64: the remainder's bias is nothing.

@@ -10,6 +10,16 @@ import (
 // bytesOf is s as bytes that must not be changed.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
+// randomBytes fills b, of 256 bytes at most. By unix.Getrandom the Go runtime would
+// first make a state for the vDSO's function, and package crypto/rand a generator of
+// its own: more than a single call costs.
+func randomBytes(b []byte) error {
+	if _, _, e := unix.RawSyscall(unix.SYS_GETRANDOM, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0); e != 0 {
+		return e
+	}
+	return nil
+}
+
 // imageAt returns the image that the kernel mapped at base, where it lies: read-only,
 // for as long as the process lives. The kernel maps the whole file, so that the
 // headers may say how long it is; whether those pages are mapped is asked before they

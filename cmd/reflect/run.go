@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"runtime"
 	"time"
 
 	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
@@ -142,11 +141,6 @@ func (f *runFlags) run(args []string) error {
 	if err := c.Start(); err != nil {
 		return notStarted(args[0], err)
 	}
-	// A thread that waits for notifications keeps the runtime's leave to run Go
-	// code (a P). With fewer of those than threads, one that wakes waits until
-	// another's is taken away: 40 µs a call. A program that ends at once does
-	// without.
-	time.AfterFunc(time.Millisecond, func() { runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 4)) })
 	err = c.Wait()
 	f.leave(c)
 	if f.stats != "" {
