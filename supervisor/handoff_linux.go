@@ -189,16 +189,17 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 	defer r.expect(t.pid, nil)
 	mm := h.prepareMMap(t.pid, saved)
 	insn := aux.vdso + r.syscallInsn
+	if h.alone && r.handoffNotified {
+		// Even the calls of a handoff are notified under this plan, those by which
+		// a delivery that failed half way is undone among them.
+		h.alone = false
+		r.start()
+	}
 	region, counters, err := h.deliver(t, saved, insn)
 	if err != nil {
 		return err
 	}
 	defer h.giveBack(t, saved, insn)
-	if h.alone && r.handoffNotified {
-		// Even the calls of a handoff are notified under this plan.
-		h.alone = false
-		r.start()
-	}
 	base, err := t.call(saved, insn, unix.SYS_MMAP, r.base, vdsoshim.ImageSize,
 		unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_FIXED_NOREPLACE, uint64(region), 0)
 	if err != nil {

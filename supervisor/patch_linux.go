@@ -115,7 +115,9 @@ func (p *patching) wants(h hit) (now, visit bool) {
 		n := p.hits[all]
 		return n > patchAfter && n&(n-1) == 0, n >= visitAfter
 	default:
-		return n == patchAfter || n == visitAfter, n == visitAfter
+		// And again: code is mapped anew, an id is given to another thread, or
+		// another patch was being made.
+		return n&(n-1) == 0, n >= visitAfter
 	}
 }
 

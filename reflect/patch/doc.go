@@ -21,4 +21,5 @@
 // # Locks
 //
 // One patch is made at a time: they are rare, and two sites may share bytes.
+// Nobody waits for another's patch, which may wait for a file system.
 package patch

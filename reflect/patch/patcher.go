@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysreflect/sysreflect/reflect/site"
 	"github.com/sysreflect/sysreflect/vdsoshim"
 )
 
@@ -19,10 +20,12 @@ type Patcher struct {
 	base  uint64
 	image *vdsoshim.Built
 
-	mu    sync.Mutex
-	files files
-	sites map[siteID]*Site
-	order []*Site
+	// making is held while a patch is made, mu where only sites are looked at.
+	making sync.Mutex
+	files  files
+	mu     sync.Mutex
+	sites  map[siteID]*Site
+	order  []*Site
 }
 
 // New makes a patcher for programs that have image at base. The image's answers
@@ -40,6 +43,7 @@ var (
 	ErrModified  = errors.New("the code is not what its file says")
 	ErrOffline   = errors.New("only safe before any thread runs there")
 	errPatched   = errors.New("patched already")
+	errBusy      = errors.New("another patch is being made")
 )
 
 // Patch makes the site at addr, a `syscall` instruction that has just been
@@ -48,7 +52,9 @@ var (
 //
 // Where no memory for stubs is near enough, more is asked of mmap, unless that is nil.
 //
-// The process may run. An error says why the site stays as it is.
+// The process may run. An error says why the site stays as it is. While another
+// patch is being made nothing is done: the file that it waits for may be served by
+// the thread that is to be patched here.
 func (p *Patcher) Patch(pid int, addr uint64, nr int, valid func() bool, mmap Mapper) error {
 	proc, err := open(pid)
 	if err != nil {
@@ -58,71 +64,79 @@ func (p *Patcher) Patch(pid int, addr uint64, nr int, valid func() bool, mmap Ma
 	if !valid() {
 		return unix.ESRCH
 	}
+	if !p.making.TryLock() {
+		return errBusy
+	}
+	defer p.making.Unlock()
+	m, err := proc.mapping(addr)
+	if err != nil {
+		return err
+	}
+	f, at, err := p.locate(proc, m, addr)
+	s := p.site(m, addr, at)
+	var plan *site.Plan
+	var shape site.Shape
+	if err == nil {
+		plan, err = f.plan(at)
+	}
+	if err == nil {
+		shape, err = p.patch(proc, plan, addr-at, nr, s.Counter, mmap)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s, err := p.patch(proc, addr, nr, mmap)
-	if s != nil {
-		s.note(nr, err)
-	}
+	s.note(nr, plan, shape, err)
 	if err == errPatched {
 		return nil
 	}
 	return err
 }
 
-func (p *Patcher) patch(proc *process, addr uint64, nr int, mmap Mapper) (*Site, error) {
-	m, err := proc.mapping(addr)
+// patch patches a site with the memory that there is or, if that is full, with what
+// it had before, or with more.
+func (p *Patcher) patch(mem memory, plan *site.Plan, bias uint64, nr, counter int, mmap Mapper) (site.Shape, error) {
+	areas, err := areas(mem, p.base)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	f, at, err := p.locate(proc, m, addr)
-	s := p.site(m, addr, at)
-	if err != nil {
-		return s, err
+	shape, why := p.options(mem, plan, bias, nr, counter, areas, false)
+	if why == errNoArea {
+		shape, why = p.options(mem, plan, bias, nr, counter, areas, true)
 	}
-	plan, err := f.plan(at)
-	if err != nil {
-		return s, err
+	if mmap == nil || why != errNoArea {
+		return shape, why
 	}
-	s.Function, s.Number = plan.Function.Name, plan.Number
-	areas, err := areas(proc, p.base)
-	if err != nil {
-		return s, err
+	for _, o := range plan.Options {
+		if !o.Online {
+			continue
+		}
+		a, err := reserve(mem, p.base, o.Stub(bias), mmap)
+		if err != nil {
+			continue
+		}
+		w := writer{p: p, mem: mem, plan: plan, option: o, bias: bias, nr: nr, areas: append(slices.Clone(areas), a), counter: counter}
+		return o.Shape, w.write()
 	}
+	return 0, why
+}
+
+// options tries a plan's options, best first.
+func (p *Patcher) options(mem memory, plan *site.Plan, bias uint64, nr, counter int, areas []area, reuse bool) (site.Shape, error) {
 	why := ErrOffline
 	for _, o := range plan.Options {
 		if !o.Online {
 			continue
 		}
-		w := writer{p: p, mem: proc, plan: plan, option: o, bias: addr - at, nr: nr, areas: slices.Clone(areas), counter: s.Counter}
+		w := writer{p: p, mem: mem, plan: plan, option: o, bias: bias, nr: nr, areas: slices.Clone(areas), counter: counter, reuse: reuse}
 		switch err := w.write(); {
 		case err == nil:
-			s.Shape = o.Shape.String()
-			return s, nil
+			return o.Shape, nil
 		case err != errNoArea && err != errTaken:
-			return s, err
+			return 0, err
 		case why == ErrOffline || err == errNoArea:
 			why = err
 		}
 	}
-	if mmap == nil || why != errNoArea {
-		return s, why
-	}
-	for _, o := range plan.Options {
-		if !o.Online {
-			continue
-		}
-		a, err := reserve(proc, p.base, o.Stub(addr-at), mmap)
-		if err != nil {
-			continue
-		}
-		w := writer{p: p, mem: proc, plan: plan, option: o, bias: addr - at, nr: nr, areas: append(slices.Clone(areas), a), counter: s.Counter}
-		if why = w.write(); why == nil {
-			s.Shape = o.Shape.String()
-		}
-		return s, why
-	}
-	return s, why
+	return 0, why
 }
 
 // locate finds the file that an address's code is from, and the address as

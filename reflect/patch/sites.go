@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/sysreflect/sysreflect/reflect/site"
 	"github.com/sysreflect/sysreflect/vdsoshim"
 )
 
@@ -27,7 +28,13 @@ type Site struct {
 	Err      error  // why it was not patched, the last time
 }
 
+// maxSites bounds how many are told apart: code that programs make stands
+// somewhere else each time.
+const maxSites = 1 << 16
+
 func (p *Patcher) site(m mapping, addr, at uint64) *Site {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	id := siteID{m.dev, m.inode, at}
 	if m.inode == 0 || at == 0 {
 		id.at = addr
@@ -35,6 +42,9 @@ func (p *Patcher) site(m mapping, addr, at uint64) *Site {
 	s := p.sites[id]
 	if s == nil {
 		s = &Site{Module: m.path, Offset: id.at, Number: -1}
+		if len(p.order) >= maxSites {
+			return s
+		}
 		if n := len(p.order) + 1; n < vdsoshim.CounterSites {
 			s.Counter = n
 		}
@@ -44,11 +54,15 @@ func (p *Patcher) site(m mapping, addr, at uint64) *Site {
 	return s
 }
 
-func (s *Site) note(nr int, err error) {
+func (s *Site) note(nr int, plan *site.Plan, shape site.Shape, err error) {
 	s.called(nr)
+	if plan != nil {
+		s.Function, s.Number = plan.Function.Name, plan.Number
+	}
 	switch {
 	case err == nil:
 		s.Patched++
+		s.Shape = shape.String()
 	case !errors.Is(err, errPatched):
 		s.Err = err
 	}
@@ -74,15 +88,15 @@ func (p *Patcher) Follow(pid int, addr uint64, nr int) *Site {
 		return nil
 	}
 	defer proc.close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	m, err := proc.mapping(addr)
 	if err != nil {
 		return nil
 	}
+	p.making.Lock()
 	_, at, _ := p.locate(proc, m, addr)
+	p.making.Unlock()
 	s := p.site(m, addr, at)
-	p.count(s, nr)
+	p.Count(s, nr)
 	return s
 }
 
@@ -90,10 +104,6 @@ func (p *Patcher) Follow(pid int, addr uint64, nr int) *Site {
 func (p *Patcher) Count(s *Site, nr int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.count(s, nr)
-}
-
-func (p *Patcher) count(s *Site, nr int) {
 	s.Notified++
 	s.called(nr)
 }

@@ -36,7 +36,9 @@ type writer struct {
 	areas  []area // a copy; the first is in the region
 	// counter is the site's.
 	counter int
-	parts   []part
+	// reuse looks for what an earlier patch of the site left.
+	reuse bool
+	parts []part
 }
 
 // A part is something that is written before the jump.
@@ -51,11 +53,17 @@ var errTaken = errors.New("the padding that a jump would need is another site's"
 func (w *writer) write() error {
 	entry, record, fold := w.entry()
 	if record {
-		at, err := w.areas[0].take(site.Window{Last: ^uint64(0)}, vdsoshim.StubSize, vdsoshim.StubSize)
-		if err != nil {
-			return err
+		at, old := uint64(0), false
+		if w.reuse {
+			at, old = w.oldRecord()
 		}
-		w.parts = append(w.parts, part{at, w.p.image.Record(w.p.base, at, w.plan.Site+w.bias, w.counter)})
+		if !old {
+			var err error
+			if at, err = w.areas[0].take(site.Window{Last: ^uint64(0)}, vdsoshim.StubSize, vdsoshim.StubSize); err != nil {
+				return err
+			}
+			w.parts = append(w.parts, part{at, w.record(at)})
+		}
 		entry += at
 	}
 	stub, err := w.stub(entry, fold)
@@ -98,28 +106,50 @@ func (w *writer) entry() (at uint64, record, fold bool) {
 	return 0, true, false
 }
 
+func (w *writer) record(at uint64) []byte {
+	return w.p.image.Record(w.p.base, at, w.plan.Site+w.bias, w.counter)
+}
+
+// align is how stubs are aligned in an area, in bytes: the region's are units that
+// unwinders know.
+func (w *writer) align(i int) uint64 {
+	if i == 0 {
+		return vdsoshim.StubSize
+	}
+	return 16
+}
+
+// code is the stub at an address. How long it is depends on where it stands.
+func (w *writer) code(i int, at, entry uint64, fold bool) ([]byte, error) {
+	stub, err := w.plan.Stub(w.option, w.bias, site.StubSpec{Addr: at, Entry: entry, Fold: fold})
+	switch {
+	case err != nil || i > 0:
+		return stub.Code, err
+	case len(stub.Code) > vdsoshim.StubUnwind:
+		return nil, errNoArea
+	}
+	return vdsoshim.Unit(stub.Code, w.plan.Return(w.bias)), nil
+}
+
 // stub takes memory for the stub wherever the option lets it stand.
 func (w *writer) stub(entry uint64, fold bool) (uint64, error) {
 	for i := range w.areas {
-		// How long a stub is depends on where it stands.
-		a, align := w.areas[i], uint64(16)
-		if i == 0 {
-			align = vdsoshim.StubSize
+		if w.reuse {
+			if at, ok := w.oldStub(i, entry, fold); ok {
+				return at, nil
+			}
 		}
-		at, err := a.take(w.option.Stub(w.bias), site.MaxStub, align)
+		a := w.areas[i]
+		at, err := a.take(w.option.Stub(w.bias), site.MaxStub, w.align(i))
 		if err != nil {
 			continue
 		}
-		stub, err := w.plan.Stub(w.option, w.bias, site.StubSpec{Addr: at, Entry: entry, Fold: fold})
+		code, err := w.code(i, at, entry, fold)
+		if err == errNoArea {
+			continue
+		}
 		if err != nil {
 			return 0, err
-		}
-		code := stub.Code
-		if i == 0 {
-			if len(code) > vdsoshim.StubUnwind {
-				continue
-			}
-			code = vdsoshim.Unit(code, w.plan.Return(w.bias))
 		}
 		a.used = at + uint64(len(code)) - a.start
 		w.areas[i] = a
