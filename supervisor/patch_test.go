@@ -25,7 +25,8 @@ func TestWants(t *testing.T) {
 		next func(i int) hit
 		want []answer
 	}{
-		{"one thread", 200, func(int) hit { return hit{7, 0x1000} }, []answer{{2, false}, {64, true}}},
+		{"one thread", 200, func(int) hit { return hit{7, 0x1000} },
+			[]answer{{2, false}, {4, false}, {8, false}, {16, false}, {32, false}, {64, true}, {128, true}}},
 		{"one call at each site", 200, func(i int) hit { return hit{7, uint64(i)} }, nil},
 		{"one call by each thread", 200, func(i int) hit { return hit{int32(1 + i), 0x1000} },
 			[]answer{{4, false}, {8, false}, {16, false}, {32, false}, {64, true}, {128, true}}},
