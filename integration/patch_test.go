@@ -3,11 +3,14 @@ package integration
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // patchPolicy writes a policy whose calls are served at patched sites: getrandom by
@@ -119,4 +122,47 @@ func TestPatchCancel(t *testing.T) {
 			p.works(t, "read: cancelled, 2 destroyed, 1 cleaned", "cond: cancelled, 2 destroyed, 1 cleaned")
 		})
 	}
+}
+
+var outOfReach = regexp.MustCompile(`(?m)^reflect: warning: a process's memory can't be reached.*\n`)
+
+// TestPatchRemap: a stale patch is never jumped to, and code that is no file's is
+// called as it is.
+func TestPatchRemap(t *testing.T) {
+	a, b := victim(t, "onecall.c", "library"), victim(t, "onecall.c", "library-2")
+	flags := patchPolicy(t, "getppid", "getpgrp")
+	for _, how := range [][]string{nil, {"mdwe"}, {"undumpable"}} {
+		t.Run(strings.Join(how, ""), func(t *testing.T) {
+			asEach(t, func(t *testing.T, who account) {
+				for _, more := range [][]string{flags, append([]string{"-p", "all-calls", "--no-patch-cache"}, flags...)} {
+					p := program{argv: append([]string{victim(t, "remap.c", "glibc"), a, b}, how...), user: who, flags: more}
+					if how != nil && how[0] == "undumpable" {
+						// Who may not reach its memory says so, and leaves its calls to the kernel.
+						p.clean = func(s string) string { return outOfReach.ReplaceAllString(s, "") }
+					}
+					p.works(t, "0 wrong", "at the same address: 1")
+				}
+			})
+		})
+	}
+}
+
+// TestPatchGdb: gdb breaks at a patched instruction, steps through the stub and the
+// call, and walks the stack from inside.
+func TestPatchGdb(t *testing.T) {
+	need(t, "gdb", "gdb")
+	p := program{}
+	l := p.start(t, underReflect([]string{"-p", "all-calls"}, victim(t, "spin.c", "glibc")))
+	// Where it is stopped it sleeps, in a record's call.
+	time.Sleep(300 * time.Millisecond)
+	out, err := exec.Command("timeout", "40", "gdb", "-nx", "--batch", "-iex", "set debuginfod enabled off", "-p", fmt.Sprint(l.pid),
+		"-ex", "bt", "-ex", "break clock_nanosleep", "-ex", "continue", "-ex", "bt", "-ex", "finish", "-ex", "bt", "-ex", "delete", "-ex", "detach").CombinedOutput()
+	if n := strings.Count(string(out), " main ("); err != nil || n != 3 {
+		t.Errorf("gdb: %v, %d stacks reach main\n%s", err, n, out)
+	}
+	if !alive(l.pid) {
+		t.Error("the program did not survive")
+	}
+	must(t, syscall.Kill(l.pid, syscall.SIGKILL))
+	l.end(t)
 }

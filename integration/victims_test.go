@@ -20,6 +20,8 @@ type build struct {
 var builds = map[string]build{
 	"glibc":        {"gcc", "gcc", strings.Fields("gcc -O1 -g -Wall -Wextra -Werror -Wno-clobbered -pthread -o OUT SOURCE"), nil},
 	"c++":          {"g++", "g++", strings.Fields("g++ -O1 -g -Wall -Wextra -Werror -pthread -o OUT SOURCE"), nil},
+	"library":      {"gcc", "gcc", strings.Fields("gcc -O1 -shared -fPIC -Wl,-z,separate-code -o OUT SOURCE"), nil},
+	"library-2":    {"gcc", "gcc", []string{"gcc", "-O1", "-shared", "-fPIC", "-Wl,-z,separate-code", `-DCALL="111"`, "-o", "OUT", "SOURCE"}, nil},
 	"glibc-static": {"gcc", "gcc", strings.Fields("gcc -O1 -g -Wall -Wextra -Werror -Wno-clobbered -pthread -static -o OUT SOURCE"), nil},
 	"glibc-no-pie": {"gcc", "gcc", strings.Fields("gcc -O1 -g -Wall -Wextra -Werror -Wno-clobbered -pthread -no-pie -o OUT SOURCE"), nil},
 	"musl":         {"musl-gcc", "musl-tools", strings.Fields("musl-gcc -O1 -g -Wall -Wextra -Werror -Wno-clobbered -pthread -o OUT SOURCE"), nil},
