@@ -166,3 +166,11 @@ func TestPatchGdb(t *testing.T) {
 	must(t, syscall.Kill(l.pid, syscall.SIGKILL))
 	l.end(t)
 }
+
+// TestPatchOwnFilter: what a program forbids itself after its sites were patched.
+func TestPatchOwnFilter(t *testing.T) {
+	asEach(t, func(t *testing.T, who account) {
+		p := program{argv: []string{victim(t, "ownfilter.c", "glibc")}, user: who, flags: patchPolicy(t, "getppid")}
+		p.works(t, "-1, errno 99", "1: status 1f", "10 traps", "10 dispatched")
+	})
+}
