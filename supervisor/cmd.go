@@ -28,11 +28,10 @@ type Cmd struct {
 	// pipe, and Wait waits for the copying.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	ExtraFiles     []*os.File // descriptors 3 and up; nil stands for a closed one
-	// Inherit gives the program, under the same numbers, every descriptor of
-	// this process that is not close-on-exec, as fork and execve do. It is for
-	// commands that stand for the program; they have no ExtraFiles.
-	Inherit bool
+	// ExtraFiles are descriptors 3 and up; nil stands for a closed one. Beyond
+	// them the program has every descriptor of this process that is not
+	// close-on-exec, under the same number, as by fork and execve.
+	ExtraFiles []*os.File
 
 	// Plan says what every call meets. It is required.
 	Plan *policy.Plan
@@ -111,6 +110,9 @@ var (
 	// listener, of another reflect or a sandbox: the kernel allows one a task
 	// (EBUSY, seccomp_set_mode_filter).
 	ErrListener = errors.New("already under a seccomp listener; the kernel allows one")
+	// ErrNoHandler means that the plan names a handler that is neither in
+	// Handlers nor builtin.
+	ErrNoHandler = errors.New("no handler is called")
 	// ErrUnsupported means that the kernel lacks, or the sandbox around us
 	// forbids, what the supervisor needs.
 	ErrUnsupported = errors.New("not supported here")

@@ -233,7 +233,11 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 		return t.lost(err)
 	}
 	if status, step := routineResult(&regs); status != 0 {
-		return &errUnreflected{reason: fmt.Sprintf("the shim's data could not be mapped (step %d)", step), err: unix.Errno(-status)}
+		reason := fmt.Sprintf("the shim's data could not be mapped (step %d)", step)
+		if step == vdsoshim.StepUser {
+			reason = "the given vDSO image has no room in place of the kernel's"
+		}
+		return &errUnreflected{reason: reason, err: unix.Errno(-status)}
 	}
 	return nil
 }

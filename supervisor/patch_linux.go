@@ -163,28 +163,27 @@ func (p *patching) forget(tid int) {
 
 // patch makes the site of a call that waits for its answer lead into the shim.
 // Why it can't is the patcher's to remember: the site goes on as it is. True means
-// that the call has had its answer.
+// that the call has had its answer, which is to make it again.
 func (s *server) patch() (answered bool) {
 	p, n := s.r.patching, &s.n
 	if p == nil || n.pid == 0 || !p.calls[n.nr] {
 		return false
 	}
 	h := hit{int32(n.pid), n.ip}
-	if p.follow {
+	if now, far := p.wants(h); now {
+		var mmap patch.Mapper
+		v := visit{r: s.r, n: n}
+		if far && !s.r.plain {
+			mmap = v.mmap
+		}
+		p.patcher.Patch(int(n.pid), n.ip-syscallInsn, int(n.nr), func() bool { return notifValid(s.r.listener, n.id) }, mmap)
+		v.end()
+		answered = v.answered // and is made again, and counted then
+	}
+	if p.follow && !answered {
 		p.count(h, int(n.nr))
 	}
-	now, far := p.wants(h)
-	if !now {
-		return false
-	}
-	var mmap patch.Mapper
-	v := visit{r: s.r, n: n}
-	if far && !s.r.plain {
-		mmap = v.mmap
-	}
-	p.patcher.Patch(int(n.pid), n.ip-syscallInsn, int(n.nr), func() bool { return notifValid(s.r.listener, n.id) }, mmap)
-	v.end()
-	return v.answered
+	return answered
 }
 
 // implementation names what serves a rule's calls at patched sites.

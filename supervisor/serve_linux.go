@@ -77,10 +77,10 @@ func (s *server) serve() {
 		s.r.handingOff(s.n.pid) != nil
 	if !ours {
 		if e := s.match(); e != nil {
-			s.apply(e)
-			if s.patch() {
+			if s.patch() { // first: the call may have to be made again
 				return
 			}
+			s.apply(e)
 		}
 	}
 	sendNotif(s.r.listener, &s.resp) // ENOENT: the caller was killed meanwhile

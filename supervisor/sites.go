@@ -1,9 +1,11 @@
 package supervisor
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/reflect/site"
 )
 
 // A Site is one system call instruction of the programs of a run, over all
@@ -39,7 +41,7 @@ func (r *run) sites() []Site {
 	counts := r.region.siteCounts()
 	out := []Site{}
 	for _, s := range r.patching.patcher.Sites() {
-		site := Site{
+		row := Site{
 			Module: s.Module, Offset: s.Offset, Function: s.Function, Shape: s.Shape,
 			Processes: s.Patched, Notified: s.Notified,
 		}
@@ -48,15 +50,18 @@ func (r *run) sites() []Site {
 			if !ok {
 				name = strconv.Itoa(nr)
 			}
-			site.Calls = append(site.Calls, name)
+			row.Calls = append(row.Calls, name)
 		}
 		if s.Counter > 0 && s.Counter < len(counts) {
-			site.Patched = counts[s.Counter]
+			row.Patched = counts[s.Counter]
 		}
 		if s.Err != nil && s.Patched == 0 {
-			site.Why = s.Err.Error()
+			row.Why = s.Err.Error()
+			if refused := (*site.Refusal)(nil); errors.As(s.Err, &refused) {
+				row.Why = refused.Why() // which site stands beside it
+			}
 		}
-		out = append(out, site)
+		out = append(out, row)
 	}
 	return out
 }

@@ -308,7 +308,7 @@ func (r *run) handlerFor(rule *policy.Rule, handlers map[string]reflect.Handler)
 	}
 	h, ok := reflect.Builtin(name)
 	if !ok {
-		return nil, fmt.Errorf("%s: no handler is called %q", rule.Name, name)
+		return nil, fmt.Errorf("%s: %w %q", rule.Name, ErrNoHandler, name)
 	}
 	return h, nil
 }

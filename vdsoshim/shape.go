@@ -38,8 +38,10 @@ func CheckShape(b []byte) error {
 			if p.Flags&(elf.PF_R|elf.PF_X) != elf.PF_R|elf.PF_X {
 				bad("its segment is not both readable and executable")
 			}
-			// Behind an image of ours stand the stubs, in memory of their own.
-			if p.Memsz > p.Filesz && p.Memsz != RegionSize {
+			switch {
+			case p.Memsz == RegionSize:
+				bad("it is reflect's own, whose data and stubs stand behind it in a region that no other image has")
+			case p.Memsz > p.Filesz:
 				bad("it has uninitialised data (.bss)")
 			}
 		case elf.PT_DYNAMIC:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sysreflect/sysreflect/bpf"
 	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/reflect"
 	"github.com/sysreflect/sysreflect/vdsoshim"
 )
 
@@ -81,6 +82,12 @@ func policyCheck() *cli.Command {
 			}
 			for _, w := range plan.Warnings {
 				warn(w.String())
+			}
+			for i := range plan.Rules {
+				a := plan.Rules[i].Action
+				if _, ok := reflect.Builtin(a.Handler); a.Kind == policy.Go && !ok {
+					warn(fmt.Sprintf("%v: reflect run has no handler %q: this policy is for a program that registers one in Go", plan.Rules[i].Pos, a.Handler))
+				}
 			}
 			// What only the filter can tell: a plan can be too large for one.
 			_, err = bpf.Compile(plan, example)

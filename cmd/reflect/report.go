@@ -79,7 +79,11 @@ func reportPolicy(err error) bool {
 		say(os.Stderr, "36", "hint", all[0].Hint)
 	}
 	if n := len(all) - 1; n > 0 {
-		say(os.Stderr, "36", "hint", fmt.Sprintf("there are %d more errors: reflect policy check %s", n, all[0].Pos.File))
+		more := "there is one more error"
+		if n > 1 {
+			more = fmt.Sprintf("there are %d more errors", n)
+		}
+		say(os.Stderr, "36", "hint", more+": reflect policy check "+all[0].Pos.File)
 	}
 	return true
 }

@@ -29,7 +29,7 @@ func rngTest() *cli.Command {
 		Long: "Test compares each of the shim's ChaCha20 functions that can run on this machine with\n" +
 			"published key streams and, for random keys, with a plain implementation, and measures them:\n" +
 			"nanoseconds for a batch of 2016 random bytes, which is what the generator makes at a time, and\n" +
-			"gigabytes a second for 64 KiB at once. The functions take turns. It takes about a second.\n\n" +
+			"gigabytes a second for 64 KiB at once. The functions take turns. It takes less than a second.\n\n" +
 			"The exit status is 1 if anything differs.",
 		Args: cli.NoArgs,
 		Run:  func(*cli.Command, []string) error { return testRNG(asJSON) },

@@ -3,18 +3,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
 	"golang.org/x/sys/unix"
 
 	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/reflect"
 	"github.com/sysreflect/sysreflect/supervisor"
 	"github.com/sysreflect/sysreflect/vdsoshim"
 )
@@ -40,8 +43,9 @@ func runCommand() *cli.Command {
 		Short: "run a program with system calls reflected",
 		Long: "Run starts a program and serves the system calls that the policy names in user space, in\n" +
 			"the program itself, its threads, its children, and all that they execute. It ends when\n" +
-			"the last of them has ended, with the exit status of the program itself. Flags end at the\n" +
-			"first word that is not a flag, or at --.",
+			"the program itself does, with its exit status; what that leaves in the background lives on\n" +
+			"and is served, and is waited for with --stats. Flags end at the first word that is not a\n" +
+			"flag, or at --.",
 		Example: "  reflect run --stats -- python3 -c 'import os; print(os.getrandom(4))'\n" +
 			"  reflect run -p no-random -- curl https://example.org\n" +
 			"  reflect run -p ./policy.yaml --stats=json --stats-file stats.json -- make\n" +
@@ -98,7 +102,7 @@ func (f *runFlags) command(args []string) (*supervisor.Cmd, error) {
 	}
 	c := &supervisor.Cmd{
 		Args: args, Plan: plan,
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Inherit: true,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Stats: f.stats != "", FollowSites: f.sites, NoPatchCache: f.noCache, Setuid: f.setuid, Warn: warn,
 	}
 	if c.Path, err = lookPath(args[0]); err != nil {
@@ -193,7 +197,11 @@ func (f *runFlags) leave(c *supervisor.Cmd) {
 func (f *runFlags) describe(c *supervisor.Cmd) {
 	say(os.Stderr, "2", "info", fmt.Sprintf("executable %s, pid of reflect %d", c.Path, os.Getpid()))
 	for _, x := range c.Plan.Explain() {
-		say(os.Stderr, "2", "info", fmt.Sprintf("%s: %s by %s", x.Call, x.Meets, x.By))
+		line := fmt.Sprintf("%s: %s; system call: %s", x.Call, x.Meets, x.By)
+		if x.VDSO != "" {
+			line += "; vDSO function: " + x.VDSO
+		}
+		say(os.Stderr, "2", "info", line)
 	}
 }
 
@@ -225,6 +233,8 @@ func notStarted(name string, err error) error {
 		return &hintError{fmt.Errorf("%s: no such program in PATH", name), "", statusNotFound}
 	case errors.Is(err, supervisor.ErrListener):
 		return hinted(err, "run the whole under one reflect, or leave the sandbox; see reflect doctor")
+	case errors.Is(err, supervisor.ErrNoHandler):
+		return hinted(err, "handlers: "+strings.Join(reflect.Builtins(), ", ")+"; others are registered in Go, see docs/embedding.md")
 	case errors.Is(err, supervisor.ErrUnsupported):
 		return hinted(err, "reflect doctor says what is missing")
 	case isExec && errors.Is(err, unix.ENOENT):
@@ -234,11 +244,28 @@ func notStarted(name string, err error) error {
 		}
 		return &hintError{named, hint, statusNotFound}
 	case isExec && errors.Is(err, unix.ENOEXEC):
-		return &hintError{named, "a script without a #! line: reflect run -- sh " + name, statusNotRunning}
+		hint := "a script without a #! line: reflect run -- sh " + name
+		if binary(name) {
+			hint = ""
+		}
+		return &hintError{named, hint, statusNotRunning}
 	case isExec:
 		return &hintError{named, "", statusNotRunning}
 	}
 	return err
+}
+
+// binary reports whether a file is certainly no script, by what shells look at: a
+// NUL byte near its beginning.
+func binary(name string) bool {
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var head [128]byte
+	n, _ := f.Read(head[:])
+	return bytes.IndexByte(head[:n], 0) >= 0 || bytes.HasPrefix(head[:n], []byte("\x7fELF"))
 }
 
 // planFlags are the flags that choose a policy.

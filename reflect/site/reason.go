@@ -47,11 +47,14 @@ type Refusal struct {
 	Detail string // the instruction, call or table in question; may be empty
 }
 
-func (r *Refusal) Error() string {
+func (r *Refusal) Error() string { return fmt.Sprintf("site %#x: %s", r.Site, r.Why()) }
+
+// Why is the error without the site.
+func (r *Refusal) Why() string {
 	if r.Detail != "" {
-		return fmt.Sprintf("site %#x: %v: %s", r.Site, r.Reason, r.Detail)
+		return fmt.Sprintf("%v: %s", r.Reason, r.Detail)
 	}
-	return fmt.Sprintf("site %#x: %v", r.Site, r.Reason)
+	return r.Reason.String()
 }
 
 // Is makes errors.Is(err, &Refusal{Reason: r}) ask for the reason alone.

@@ -51,7 +51,7 @@ func TestFlags(t *testing.T) {
 		{"run prog", "reflect run prog", "", ""},
 		{"run --name x prog", "reflect run prog", "name=x", ""},
 		{"run --name=x prog", "reflect run prog", "name=x", ""},
-		{"run --name= prog", "reflect run prog", "", ""},
+		{"run --name= prog", "", "", "flag needs an argument: --name"},
 		{"run -n x prog", "reflect run prog", "name=x", ""},
 		{"run -nx prog", "reflect run prog", "name=x", ""},
 		{"run -n=x prog", "reflect run prog", "name=x", ""},

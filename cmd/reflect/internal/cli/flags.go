@@ -173,6 +173,11 @@ func (f *Flags) parseShort(letters string, args []string) ([]string, error) {
 }
 
 func (f *Flag) take(value string) error {
+	// A variable of a shell that is not set, more often than not. A list's values
+	// have parsers of their own, which say more.
+	if value == "" && f.value == text {
+		return fmt.Errorf("flag needs an argument: --%s", f.Name)
+	}
 	if err := f.set(value); err != nil {
 		return fmt.Errorf("invalid argument %q for %s: %w", value, f, errors.Unwrap(err))
 	}

@@ -364,10 +364,18 @@ static void await_listener(s32 pid)
 		// on its way publishes nothing.
 		SYS(SYS_futex, &shared.state, FUTEX_WAIT_PRIVATE, 0, &ms);
 		s32 status;
-		if (SYS(SYS_wait4, pid, &status, WNOHANG, 0) == pid) {
+		if (SYS(SYS_wait4, pid, &status, WNOHANG, 0) != pid)
+			continue;
+		// It ended, and may have said why since the last look.
+		state = __atomic_load_n(&shared.state, __ATOMIC_ACQUIRE);
+		if (state < 0)
+			break;
+		s32 err = __atomic_load_n(&shared.exec_err, __ATOMIC_ACQUIRE);
+		if (err)
+			report(MSG_FAILED, pid, err, shared.step);
+		else
 			report(MSG_EXIT, pid, status, 0);
-			SYS(SYS_exit_group, 0);
-		}
+		SYS(SYS_exit_group, 0);
 	}
 	if (state < 0) {
 		report(MSG_FAILED, pid, shared.err, shared.step);
