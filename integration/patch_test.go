@@ -89,6 +89,17 @@ func TestPatchRelays(t *testing.T) {
 	p.works(t, "0 calls went wrong")
 }
 
+// TestPatchVisited: the site of static musl's getrandom jumps to where no memory for
+// stubs is, so a thread is visited to map it. The call that waits for its answer then
+// is made again, and counted once.
+func TestPatchVisited(t *testing.T) {
+	p := program{argv: []string{victim(t, "function.c", "musl-static"), "1000"}}
+	c, o := p.count(t)
+	if patched, _ := c.of("getrandom", "patch"); o.stdout != "1000 whole\n" || c.calls("getrandom") != 1000 || patched < 900 {
+		t.Errorf("%s: %d calls counted, %d of them patched\n%s%s", describe(o.status), c.calls("getrandom"), patched, o.stdout, o.stderr)
+	}
+}
+
 // passedCalls are what the victims of signals and cancellation sleep in, and make.
 var passedCalls = []string{
 	"getppid", "nanosleep", "clock_nanosleep", "poll", "ppoll", "select", "pselect6", "futex", "read", "write", "wait4", "accept",
