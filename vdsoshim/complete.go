@@ -1,12 +1,13 @@
 package vdsoshim
 
 import (
-	"debug/elf"
 	_ "embed"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/sysreflect/sysreflect/internal/elf"
 )
 
 //go:embed image.elf

@@ -2,13 +2,15 @@ package vdsoshim
 
 import (
 	"bytes"
-	"debug/elf"
+	stdelf "debug/elf"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sysreflect/sysreflect/internal/elf"
 )
 
 // checkCompleted compares what a completed image exports with what the kernel's
@@ -176,13 +178,13 @@ func TestGeneration(t *testing.T) {
 				t.Errorf("%+v, %t", s, ok)
 			}
 		}
-		f, err := elf.NewFile(bytes.NewReader(built.Bytes))
+		f, err := stdelf.NewFile(bytes.NewReader(built.Bytes))
 		if err != nil {
 			t.Fatal(err)
 		}
 		symbols, err := f.DynamicSymbols()
-		i := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Name == "__vdso_rng_generation" })
-		if err != nil || i < 0 || symbols[i].Version != "LINUX_2.6" || symbols[i].Section == elf.SHN_UNDEF || symbols[i].Section >= elf.SHN_LORESERVE {
+		i := slices.IndexFunc(symbols, func(s stdelf.Symbol) bool { return s.Name == "__vdso_rng_generation" })
+		if err != nil || i < 0 || symbols[i].Version != "LINUX_2.6" || symbols[i].Section == stdelf.SHN_UNDEF || symbols[i].Section >= stdelf.SHN_LORESERVE {
 			t.Errorf("%+v, %v", symbols, err)
 		}
 	}

@@ -1,6 +1,6 @@
 package vdsoshim
 
-import "debug/elf"
+import "github.com/sysreflect/sysreflect/internal/elf"
 
 // sysvHash is DT_HASH, the System V ABI's table.
 type sysvHash struct {

@@ -1,8 +1,9 @@
 package vdsoshim
 
 import (
-	"debug/elf"
 	"iter"
+
+	"github.com/sysreflect/sysreflect/internal/elf"
 )
 
 // setDynamic changes entries of our image's dynamic segment. Their order and

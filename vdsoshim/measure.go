@@ -1,6 +1,6 @@
 package vdsoshim
 
-import "debug/elf"
+import "github.com/sysreflect/sysreflect/internal/elf"
 
 // measure reads from an image's first page how many bytes of memory it takes.
 func measure(head []byte) (uint64, error) {

@@ -2,10 +2,11 @@ package vdsoshim
 
 import (
 	"bytes"
-	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/sysreflect/sysreflect/internal/elf"
 )
 
 // ErrFormat is what Parse's errors wrap.
@@ -77,10 +78,10 @@ func Parse(b []byte) (*Image, error) {
 		return nil, malformed("not a 64-bit little-endian image")
 	}
 	if m := elf.Machine(le.Uint16(b[18:])); m != elf.EM_X86_64 {
-		return nil, malformed("made for %v, not for x86-64", m)
+		return nil, malformed("made for machine %d, not for x86-64", m)
 	}
 	if t := elf.Type(le.Uint16(b[16:])); t != elf.ET_DYN {
-		return nil, malformed("type %v, not a shared object", t)
+		return nil, malformed("type %d, not a shared object", t)
 	}
 	m := &Image{data: b, dynamic: map[elf.DynTag]uint64{}}
 	if err := m.readSegments(); err != nil {

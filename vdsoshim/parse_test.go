@@ -2,12 +2,14 @@ package vdsoshim
 
 import (
 	"bytes"
-	"debug/elf"
+	stdelf "debug/elf"
 	"errors"
 	"os"
 	"os/exec"
 	"slices"
 	"testing"
+
+	"github.com/sysreflect/sysreflect/internal/elf"
 )
 
 // samples are images from three linkers' hands: the kernel's, ours as linked
@@ -43,7 +45,7 @@ func TestParse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f, err := elf.NewFile(bytes.NewReader(b))
+			f, err := stdelf.NewFile(bytes.NewReader(b))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +60,7 @@ func TestParse(t *testing.T) {
 			for i, w := range want {
 				g := got[i]
 				if g.Name != w.Name || g.Version != w.Version || g.Value != w.Value || g.Size != w.Size ||
-					elf.ST_INFO(g.Bind, g.Type) != w.Info || g.Section != w.Section {
+					elf.ST_INFO(g.Bind, g.Type) != w.Info || int(g.Section) != int(w.Section) {
 					t.Errorf("%+v, not %+v", g, w)
 				}
 				for kind, lookup := range map[string]func(string, string) (Symbol, bool){

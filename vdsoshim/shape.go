@@ -1,16 +1,15 @@
 package vdsoshim
 
 import (
-	"debug/elf"
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/sysreflect/sysreflect/internal/elf"
 )
 
 // ErrShape is what CheckShape's errors wrap.
 var ErrShape = errors.New("the vDSO image can't be used")
-
-const dtRELR elf.DynTag = 36 // DT_RELR, missing in debug/elf
 
 // CheckShape reports why C libraries and Go's runtime would not read b as a
 // vDSO, or would go wrong with it, if there is a reason. It is for images that
@@ -61,7 +60,7 @@ func CheckShape(b []byte) error {
 		bad("it has %d loadable segments instead of one", loads)
 	}
 	for _, tag := range []elf.DynTag{
-		elf.DT_RELA, elf.DT_REL, elf.DT_JMPREL, dtRELR, elf.DT_TEXTREL,
+		elf.DT_RELA, elf.DT_REL, elf.DT_JMPREL, elf.DT_RELR, elf.DT_TEXTREL,
 	} {
 		if _, ok := m.dynamic[tag]; ok {
 			bad("it has relocations (%v), which nobody applies", tag)

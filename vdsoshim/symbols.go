@@ -2,8 +2,9 @@ package vdsoshim
 
 import (
 	"bytes"
-	"debug/elf"
 	"slices"
+
+	"github.com/sysreflect/sysreflect/internal/elf"
 )
 
 const (

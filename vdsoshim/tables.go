@@ -2,10 +2,11 @@ package vdsoshim
 
 import (
 	"cmp"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/sysreflect/sysreflect/internal/elf"
 )
 
 // ErrRoom means that the running kernel's vDSO exports more than the image has

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
+	"github.com/sysreflect/sysreflect/internal/elf"
 
 	"github.com/sysreflect/sysreflect/policy"
 	"github.com/sysreflect/sysreflect/vdsoshim"

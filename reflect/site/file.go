@@ -1,13 +1,13 @@
 package site
 
 import (
-	"bytes"
-	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"sync"
+
+	"github.com/sysreflect/sysreflect/internal/elf"
 )
 
 // ErrFormat is what Parse's errors wrap.
@@ -47,12 +47,12 @@ type File struct {
 // are read when they are needed. A mapping of a file that somebody else may
 // truncate won't do: to read it then is a bus error. Plans don't need data.
 func Parse(data []byte) (*File, error) {
-	e, err := elf.NewFile(bytes.NewReader(data))
+	e, err := elf.New(data)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	if e.Class != elf.ELFCLASS64 || e.Machine != elf.EM_X86_64 || e.Type != elf.ET_EXEC && e.Type != elf.ET_DYN {
-		return nil, fmt.Errorf("%w: %v %v %v", ErrFormat, e.Class, e.Machine, e.Type)
+	if e.Machine != elf.EM_X86_64 || e.Type != elf.ET_EXEC && e.Type != elf.ET_DYN {
+		return nil, fmt.Errorf("%w: machine %d, type %d", ErrFormat, e.Machine, e.Type)
 	}
 	f := &File{entry: e.Entry}
 	for _, p := range e.Progs {
@@ -83,7 +83,7 @@ func (f *File) Key() string { return f.key }
 func key(data []byte, e *elf.File) string {
 	id, headers := "", fnv.New64a()
 	for _, p := range e.Progs {
-		fmt.Fprintln(headers, p.ProgHeader)
+		fmt.Fprintln(headers, p)
 		if b, ok := part(data, p.Off, p.Filesz); ok && p.Type == elf.PT_NOTE && id == "" {
 			id = buildID(b)
 		}
@@ -157,7 +157,7 @@ func section(data []byte, e *elf.File, name string) (*elf.Section, []byte) {
 	if s == nil || s.Type == elf.SHT_NOBITS || s.Flags&elf.SHF_COMPRESSED != 0 {
 		return nil, nil
 	}
-	b, ok := part(data, s.Offset, s.FileSize)
+	b, ok := part(data, s.Offset, s.Size)
 	if !ok {
 		return nil, nil
 	}

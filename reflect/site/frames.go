@@ -2,8 +2,9 @@ package site
 
 import (
 	"cmp"
-	"debug/elf"
 	"slices"
+
+	"github.com/sysreflect/sysreflect/internal/elf"
 )
 
 // frames finds the function of an address by the unwind tables: .eh_frame,

@@ -1,14 +1,14 @@
 package site
 
 import (
-	"bytes"
-	"debug/elf"
 	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/sysreflect/sysreflect/internal/elf"
 )
 
 // TestFrames compares the two ways to the unwind tables, and every row of them
@@ -20,7 +20,7 @@ func TestFrames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := elf.NewFile(bytes.NewReader(data))
+		e, err := elf.New(data)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,8 @@ package site
 
 import (
 	"bytes"
-	"debug/elf"
+
+	"github.com/sysreflect/sysreflect/internal/elf"
 )
 
 // golang is the table of functions in a Go program, .gopclntab. It survives

@@ -3,10 +3,11 @@ package site
 import (
 	"bytes"
 	"cmp"
-	"debug/elf"
 	"math"
 	"math/bits"
 	"slices"
+
+	"github.com/sysreflect/sysreflect/internal/elf"
 )
 
 // symbols are what .symtab and .dynsym name in the file's code.
@@ -63,8 +64,8 @@ func readSymbols(f *File, data []byte, e *elf.File) *symbols {
 			continue
 		}
 		l := e.Sections[s.Link]
-		table, ok := part(data, s.Offset, s.FileSize)
-		names, ok2 := part(data, l.Offset, l.FileSize)
+		table, ok := part(data, s.Offset, s.Size)
+		names, ok2 := part(data, l.Offset, l.Size)
 		if ok && ok2 && s.Flags&elf.SHF_COMPRESSED == 0 && l.Flags&elf.SHF_COMPRESSED == 0 {
 			t.add(f, table, names)
 		}
