@@ -89,7 +89,7 @@ func (p *Program) explain(pc int, in netbpf.RawInstruction, held uint32) string 
 		return fmt.Sprintf("goto %d", next+int(in.K))
 	case opEq, opGe, opGt, opSet:
 		yes, no := next+int(in.Jt), next+int(in.Jf)
-		test, negation := tests[in.Op][0], tests[in.Op][1]
+		test, negation := tests(in.Op)
 		k := p.constant(in, held)
 		switch next {
 		case yes:
@@ -104,11 +104,17 @@ func (p *Program) explain(pc int, in netbpf.RawInstruction, held uint32) string 
 	return "?"
 }
 
-var tests = map[uint16][2]string{
-	opEq:  {"A == %s", "A != %s"},
-	opGe:  {"A >= %s", "A < %s"},
-	opGt:  {"A > %s", "A <= %s"},
-	opSet: {"A & %s", "!(A & %s)"},
+// tests returns a comparison, and its opposite.
+func tests(op uint16) (test, negation string) {
+	switch op {
+	case opEq:
+		return "A == %s", "A != %s"
+	case opGe:
+		return "A >= %s", "A < %s"
+	case opGt:
+		return "A > %s", "A <= %s"
+	}
+	return "A & %s", "!(A & %s)"
 }
 
 // field names the word of struct seccomp_data at off.

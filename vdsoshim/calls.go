@@ -24,6 +24,7 @@ func (r room) in(image []byte) []byte { return image[r.off : r.off+r.size : r.of
 // A call is a system call that the kernel's vDSO has a function for, with the
 // C calling convention and arguments in the system call's order.
 type call struct {
+	name string
 	nr   int
 	stub function
 	shim *function // the image's own function; nil means that it forwards
@@ -32,13 +33,13 @@ type call struct {
 // calls are the vDSO functions that this image knows, by the call's name; the
 // kernel calls them __vdso_NAME with a weak alias NAME, both @LINUX_2.6
 // (arch/x86/entry/vdso/vdso.lds.S).
-var calls = map[string]call{
-	"clock_gettime": {unix.SYS_CLOCK_GETTIME, stubClockGettime, nil},
-	"clock_getres":  {unix.SYS_CLOCK_GETRES, stubClockGetres, nil},
-	"gettimeofday":  {unix.SYS_GETTIMEOFDAY, stubGettimeofday, nil},
-	"time":          {unix.SYS_TIME, stubTime, nil},
-	"getcpu":        {unix.SYS_GETCPU, stubGetcpu, nil},
-	"getrandom":     {unix.SYS_GETRANDOM, stubGetrandom, &getrandom},
+var calls = [...]call{
+	{"clock_gettime", unix.SYS_CLOCK_GETTIME, stubClockGettime, nil},
+	{"clock_getres", unix.SYS_CLOCK_GETRES, stubClockGetres, nil},
+	{"gettimeofday", unix.SYS_GETTIMEOFDAY, stubGettimeofday, nil},
+	{"time", unix.SYS_TIME, stubTime, nil},
+	{"getcpu", unix.SYS_GETCPU, stubGetcpu, nil},
+	{"getrandom", unix.SYS_GETRANDOM, stubGetrandom, &getrandom},
 }
 
 const (
@@ -56,6 +57,19 @@ const Generation = prefix + "rng_generation"
 // stands for; ok is false for symbols that this image knows nothing about.
 func CallOf(symbol string) (name string, nr int, ok bool) {
 	name = strings.TrimPrefix(symbol, prefix)
-	c, ok := calls[name]
-	return name, c.nr, ok
+	c := findCall(name)
+	if c == nil {
+		return name, 0, false
+	}
+	return name, c.nr, true
+}
+
+// findCall returns the call of that name, nil if there is none.
+func findCall(name string) *call {
+	for i := range calls {
+		if calls[i].name == name {
+			return &calls[i]
+		}
+	}
+	return nil
 }

@@ -221,7 +221,7 @@ func (c *completion) target(s Symbol) (function, error) {
 	if !known || s.Type != elf.STT_FUNC {
 		return c.forwarder(kernel)
 	}
-	call := calls[name]
+	call := findCall(name)
 	var own *function
 	switch c.bind(name) {
 	case Shim:

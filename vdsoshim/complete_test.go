@@ -61,12 +61,12 @@ func leadsTo(t *testing.T, built *Built, s Symbol) string {
 }
 
 func where(off uint64) string {
-	for name, c := range calls {
+	for _, c := range calls {
 		if c.stub.off == off {
-			return "stub " + name
+			return "stub " + c.name
 		}
 		if c.shim != nil && c.shim.off == off {
-			return "shim " + name
+			return "shim " + c.name
 		}
 	}
 	return fmt.Sprintf("image+%#x", off)

@@ -142,7 +142,8 @@ func checkSymbols(t *testing.T, f *elf.File) {
 	for _, s := range symbols {
 		found[s.Name] = s
 	}
-	for name := range calls {
+	for _, c := range calls {
+		name := c.name
 		strong, weak := found[prefix+name], found[name]
 		if strong.Info != elf.ST_INFO(elf.STB_GLOBAL, elf.STT_FUNC) || weak.Info != elf.ST_INFO(elf.STB_WEAK, elf.STT_FUNC) {
 			t.Errorf("%s: %v, %v", name, strong, weak)

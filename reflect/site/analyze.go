@@ -119,11 +119,11 @@ func (a *analysis) run() (*Plan, error) {
 	a.plan = &Plan{Site: a.site, Function: a.fn, Number: a.number()}
 	a.plan.FlagsDead = a.flagsDead()
 	a.plan.Entered = a.body.entered(a.site, a.site+1)
-	switch name := neverFunctions[a.fn.Name]; {
+	switch name := neverFunction(a.fn.Name); {
 	case a.fn.signal:
 		return nil, a.refuse(SignalReturn, a.fn.Name)
 	case Never(a.plan.Number):
-		return nil, a.refuse(NeverCall, neverCalls[a.plan.Number])
+		return nil, a.refuse(NeverCall, neverCall(a.plan.Number))
 	case name != 0:
 		return nil, a.refuse(name, a.fn.Name)
 	case isCancelWindow(a.code, a.fn.Start, a.body, a.at):
@@ -227,7 +227,7 @@ func (a *analysis) flagsDead() bool {
 			return false
 		}
 		d, _ := decode(a.code[n.addr-a.fn.Start:])
-		switch m := meanings[d.Op]; {
+		switch m := meaningOf(d.Op); {
 		case m&setsFlags != 0:
 			return true
 		case m&keepsFlags == 0:

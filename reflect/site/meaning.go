@@ -23,7 +23,7 @@ const (
 // Not among them, though they could be: x87 instructions, which leave their
 // address in a register; push and pop, which would need unwind tables of their
 // own in a stub; string instructions; whatever depends on a mode.
-var meanings = map[x86asm.Op]meaning{
+var meanings = [...]meaning{
 	x86asm.MOV: moves | sets | keepsFlags, x86asm.MOVZX: moves | sets | keepsFlags,
 	x86asm.MOVSX: moves | sets | keepsFlags, x86asm.MOVSXD: moves | sets | keepsFlags,
 	x86asm.LEA: moves | sets | keepsFlags, x86asm.NOT: moves | sets | keepsFlags,
@@ -59,10 +59,19 @@ var meanings = map[x86asm.Op]meaning{
 	x86asm.POP: sets | keepsFlags, x86asm.PUSH: spares | keepsFlags,
 }
 
+// meaningOf is 0 for instructions that nothing is known of. A table by number needs
+// no making at the start, as a map does.
+func meaningOf(op x86asm.Op) meaning {
+	if int(op) < len(meanings) {
+		return meanings[op]
+	}
+	return 0
+}
+
 // movable tells whether an instruction does the same at another address, once
 // an operand relative to rip is relocated.
 func movable(d *x86asm.Inst) bool {
-	if meanings[d.Op]&moves == 0 || d.AddrSize != 64 {
+	if meaningOf(d.Op)&moves == 0 || d.AddrSize != 64 {
 		return false
 	}
 	for _, a := range d.Args {
@@ -76,7 +85,7 @@ func movable(d *x86asm.Inst) bool {
 			}
 			// What is on the stack is the unwinder's.
 			if a == d.Args[0] && (a == x86asm.RSP || a == x86asm.ESP || a == x86asm.SP || a == x86asm.SPB) &&
-				meanings[d.Op]&spares == 0 {
+				meaningOf(d.Op)&spares == 0 {
 				return false
 			}
 		}
@@ -102,7 +111,7 @@ func mayFault(d *x86asm.Inst) bool {
 
 // usesRAX tells whether an instruction may read or change rax.
 func usesRAX(d *x86asm.Inst) bool {
-	if meanings[d.Op]&(sets|spares) == 0 {
+	if meaningOf(d.Op)&(sets|spares) == 0 {
 		return true
 	}
 	for _, a := range d.Args {
@@ -150,7 +159,7 @@ type constants map[x86asm.Reg]uint64
 
 // step follows one instruction that goes on to the next.
 func (c constants) step(d *x86asm.Inst) {
-	m := meanings[d.Op]
+	m := meaningOf(d.Op)
 	if m&spares != 0 {
 		return
 	}

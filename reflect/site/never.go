@@ -6,21 +6,43 @@ import (
 	"golang.org/x/arch/x86/x86asm"
 )
 
-// Calls that don't return as others do: twice, elsewhere, or not at all. Their
-// sites stay as they are, and a stub whose number isn't constant must lead them
-// back to the site.
-var neverCalls = map[int]string{
-	15: "rt_sigreturn", 56: "clone", 57: "fork", 58: "vfork", 59: "execve", 322: "execveat", 435: "clone3",
+// neverCall names calls that don't return as others do: twice, elsewhere, or not at
+// all. Their sites stay as they are, and a stub whose number isn't constant must lead
+// them back to the site.
+func neverCall(number int) string {
+	switch number {
+	case 15:
+		return "rt_sigreturn"
+	case 56:
+		return "clone"
+	case 57:
+		return "fork"
+	case 58:
+		return "vfork"
+	case 59:
+		return "execve"
+	case 322:
+		return "execveat"
+	case 435:
+		return "clone3"
+	}
+	return ""
 }
 
 // Never tells whether a call must be made by the program's own instruction.
-func Never(number int) bool { return neverCalls[number] != "" }
+func Never(number int) bool { return neverCall(number) != "" }
 
-// Functions that are told by their names, where they have one.
-var neverFunctions = map[string]Reason{
-	"syscall.rawVforkSyscall": GoVfork, "syscall.rawVforkSyscall.abi0": GoVfork,
-	"__syscall_cp_asm": CancelWindow, "__syscall_cancel_arch": CancelWindow,
-	"__restore_rt": SignalReturn, "__restore": SignalReturn,
+// neverFunction knows functions by their names, where they have one; 0 for others.
+func neverFunction(name string) Reason {
+	switch name {
+	case "syscall.rawVforkSyscall", "syscall.rawVforkSyscall.abi0":
+		return GoVfork
+	case "__syscall_cp_asm", "__syscall_cancel_arch":
+		return CancelWindow
+	case "__restore_rt", "__restore":
+		return SignalReturn
+	}
+	return 0
 }
 
 // isCancelWindow knows the cancellable system call of musl, and of glibc from

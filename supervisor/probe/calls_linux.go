@@ -64,13 +64,53 @@ func answerName(v int64) string {
 	return unix.Errno(-v).Error()
 }
 
-// callNames are the calls that a probe's record can name.
-var callNames = map[int32]string{
-	unix.SYS_SECCOMP: "seccomp", unix.SYS_PTRACE: "ptrace", unix.SYS_PROCESS_VM_READV: "process_vm_readv",
-	unix.SYS_PROCESS_VM_WRITEV: "process_vm_writev", unix.SYS_MEMFD_CREATE: "memfd_create", unix.SYS_EXECVEAT: "execveat",
-	unix.SYS_PIDFD_OPEN: "pidfd_open", unix.SYS_PIDFD_GETFD: "pidfd_getfd", unix.SYS_IOCTL: "ioctl", unix.SYS_PRCTL: "prctl",
-	unix.SYS_MMAP: "mmap", unix.SYS_OPENAT: "openat", unix.SYS_PWRITE64: "pwrite64", unix.SYS_FCNTL: "fcntl",
-	unix.SYS_CLONE: "clone", unix.SYS_WAIT4: "wait4", unix.SYS_FTRUNCATE: "ftruncate", unix.SYS_WRITE: "write",
-	unix.SYS_GETRANDOM: "getrandom", unix.SYS_CLOCK_GETTIME: "clock_gettime", unix.SYS_BRK: "brk",
-	unix.SYS_LSM_LIST_MODULES: "lsm_list_modules",
+// callName names the calls that a probe's record can name.
+func callName(nr int32) string {
+	switch nr {
+	case unix.SYS_SECCOMP:
+		return "seccomp"
+	case unix.SYS_PTRACE:
+		return "ptrace"
+	case unix.SYS_PROCESS_VM_READV:
+		return "process_vm_readv"
+	case unix.SYS_PROCESS_VM_WRITEV:
+		return "process_vm_writev"
+	case unix.SYS_MEMFD_CREATE:
+		return "memfd_create"
+	case unix.SYS_EXECVEAT:
+		return "execveat"
+	case unix.SYS_PIDFD_OPEN:
+		return "pidfd_open"
+	case unix.SYS_PIDFD_GETFD:
+		return "pidfd_getfd"
+	case unix.SYS_IOCTL:
+		return "ioctl"
+	case unix.SYS_PRCTL:
+		return "prctl"
+	case unix.SYS_MMAP:
+		return "mmap"
+	case unix.SYS_OPENAT:
+		return "openat"
+	case unix.SYS_PWRITE64:
+		return "pwrite64"
+	case unix.SYS_FCNTL:
+		return "fcntl"
+	case unix.SYS_CLONE:
+		return "clone"
+	case unix.SYS_WAIT4:
+		return "wait4"
+	case unix.SYS_FTRUNCATE:
+		return "ftruncate"
+	case unix.SYS_WRITE:
+		return "write"
+	case unix.SYS_GETRANDOM:
+		return "getrandom"
+	case unix.SYS_CLOCK_GETTIME:
+		return "clock_gettime"
+	case unix.SYS_BRK:
+		return "brk"
+	case unix.SYS_LSM_LIST_MODULES:
+		return "lsm_list_modules"
+	}
+	return ""
 }

@@ -30,50 +30,53 @@ const (
 	giveFDAndSend
 )
 
-var trials = []trial{
-	{name: "seccomp_filter", since: "3.17", what: "a filter of system calls", probe: "filter"},
-	{name: "user_notif", since: "5.0", what: "a filter that asks a supervisor", probe: "notify", args: []uint64{0, 0, sendValue}},
-	{name: "user_notif_continue", since: "5.5", what: "leaving a notified call to the kernel", probe: "notify", args: []uint64{0, 0, sendContinue}},
-	{name: "wait_killable_recv", since: "5.19", what: "signals don't interrupt a call being served", probe: "notify", args: []uint64{waitKillable, 0, sendValue}},
-	{name: "sync_wake_up", since: "6.6", what: "fast switch to the supervisor and back", probe: "notify", args: []uint64{0, syncWakeUp, sendValue}},
-	{name: "addfd", since: "5.9", what: "giving the program a descriptor", probe: "notify", args: []uint64{0, 0, giveFD}},
-	{name: "addfd_send", since: "5.14", what: "the same as a call's answer", probe: "notify", args: []uint64{0, 0, giveFDAndSend}},
-	{name: "second_listener", what: "a supervisor inside another", probe: "listeners"},
-	{name: "ret_trap", since: "3.5", what: "a filter that sends SIGSYS", probe: "trap"},
-	{name: "ret_trace", since: "3.5", what: "a filter that stops for a tracer", probe: "trace"},
-	{name: "ret_log", since: "4.14", what: "a filter that logs", probe: "action", args: []uint64{unix.SECCOMP_RET_LOG}},
-	{name: "ret_kill_process", since: "4.14", what: "a filter that kills the process", probe: "action", args: []uint64{unix.SECCOMP_RET_KILL_PROCESS}},
-	{name: "ptrace_child", since: "3.4", what: "tracing a child", probe: "seize"},
-	{name: "ptrace_other", since: "3.4", what: "tracing a process that is no descendant", probe: "seize-other"},
-	{name: "ptrace_get_syscall_info", since: "5.3", what: "reading a stopped call", probe: "syscall-info", args: []uint64{0}},
-	{name: "ptrace_set_syscall_info", since: "6.16", what: "changing a stopped call", probe: "syscall-info", args: []uint64{1}},
-	{name: "ptrace_sysemu", since: "2.6", what: "stopping calls without performing them", probe: "sysemu"},
-	{name: "process_vm_readv", since: "3.2", what: "reading a program's memory", probe: "vm", args: []uint64{0}},
-	{name: "process_vm_writev", since: "3.2", what: "writing a program's memory", probe: "vm", args: []uint64{1}},
-	{name: "proc_mem_force", since: "2.6", what: "writing read-only pages by /proc/PID/mem", probe: "proc-mem", args: []uint64{0}},
-	{name: "proc_mem_force_traced", since: "2.6", what: "the same as the program's tracer", probe: "proc-mem", args: []uint64{1}},
-	{name: "pidfd_open", since: "5.3", what: "a descriptor for a process", probe: "pidfd-open"},
-	{name: "pidfd_getfd", since: "5.6", what: "taking a descriptor from a process", probe: "pidfd-getfd"},
-	{name: "subreaper", since: "3.4", what: "adopting orphans", probe: "subreaper"},
-	{name: "cgroup_kill", since: "5.14", what: "killing a cgroup at once", try: tryCgroupKill},
-	{name: "memfd_exec", since: "3.17", what: "executing a memory file", probe: "memfd-exec"},
-	{name: "seal_future_write", since: "5.1", what: "sealing a memory file against new writers", probe: "seal"},
-	{name: "map_low", since: "4.17", what: "mapping the shim below 2 MiB", try: tryMapLow},
-	{name: "map_droppable", since: "6.11", what: "memory for secrets that may be dropped", probe: "droppable"},
-	{name: "set_mm_map", since: "3.18", what: "telling the kernel where the vDSO is", probe: "mm-map"},
-	{name: "vdso", since: "2.6", what: "the kernel's own vDSO", try: tryVDSO},
-	{name: "vdso_clock", since: "2.6", what: "its clocks need no system call", try: inVDSO("vdso-clock", "__vdso_clock_gettime")},
-	{name: "vdso_getrandom", since: "6.11", what: "its getrandom", try: inVDSO("vdso-getrandom", "__vdso_getrandom")},
-	{name: "fsgsbase", since: "5.9", what: "the fs base by instruction", probe: "fsgsbase"},
-	{name: "rdpid", what: "the processor's number by instruction", probe: "rdpid"},
-	{name: "sud", since: "5.11", what: "Syscall User Dispatch", probe: "sud", args: []uint64{1}},
-	{name: "sud_inclusive", since: "6.17", what: "the same for chosen code only", probe: "sud", args: []uint64{2}},
+// trials are made when they are asked for: a run asks for none.
+func trials() []trial {
+	return []trial{
+		{name: "seccomp_filter", since: "3.17", what: "a filter of system calls", probe: "filter"},
+		{name: "user_notif", since: "5.0", what: "a filter that asks a supervisor", probe: "notify", args: []uint64{0, 0, sendValue}},
+		{name: "user_notif_continue", since: "5.5", what: "leaving a notified call to the kernel", probe: "notify", args: []uint64{0, 0, sendContinue}},
+		{name: "wait_killable_recv", since: "5.19", what: "signals don't interrupt a call being served", probe: "notify", args: []uint64{waitKillable, 0, sendValue}},
+		{name: "sync_wake_up", since: "6.6", what: "fast switch to the supervisor and back", probe: "notify", args: []uint64{0, syncWakeUp, sendValue}},
+		{name: "addfd", since: "5.9", what: "giving the program a descriptor", probe: "notify", args: []uint64{0, 0, giveFD}},
+		{name: "addfd_send", since: "5.14", what: "the same as a call's answer", probe: "notify", args: []uint64{0, 0, giveFDAndSend}},
+		{name: "second_listener", what: "a supervisor inside another", probe: "listeners"},
+		{name: "ret_trap", since: "3.5", what: "a filter that sends SIGSYS", probe: "trap"},
+		{name: "ret_trace", since: "3.5", what: "a filter that stops for a tracer", probe: "trace"},
+		{name: "ret_log", since: "4.14", what: "a filter that logs", probe: "action", args: []uint64{unix.SECCOMP_RET_LOG}},
+		{name: "ret_kill_process", since: "4.14", what: "a filter that kills the process", probe: "action", args: []uint64{unix.SECCOMP_RET_KILL_PROCESS}},
+		{name: "ptrace_child", since: "3.4", what: "tracing a child", probe: "seize"},
+		{name: "ptrace_other", since: "3.4", what: "tracing a process that is no descendant", probe: "seize-other"},
+		{name: "ptrace_get_syscall_info", since: "5.3", what: "reading a stopped call", probe: "syscall-info", args: []uint64{0}},
+		{name: "ptrace_set_syscall_info", since: "6.16", what: "changing a stopped call", probe: "syscall-info", args: []uint64{1}},
+		{name: "ptrace_sysemu", since: "2.6", what: "stopping calls without performing them", probe: "sysemu"},
+		{name: "process_vm_readv", since: "3.2", what: "reading a program's memory", probe: "vm", args: []uint64{0}},
+		{name: "process_vm_writev", since: "3.2", what: "writing a program's memory", probe: "vm", args: []uint64{1}},
+		{name: "proc_mem_force", since: "2.6", what: "writing read-only pages by /proc/PID/mem", probe: "proc-mem", args: []uint64{0}},
+		{name: "proc_mem_force_traced", since: "2.6", what: "the same as the program's tracer", probe: "proc-mem", args: []uint64{1}},
+		{name: "pidfd_open", since: "5.3", what: "a descriptor for a process", probe: "pidfd-open"},
+		{name: "pidfd_getfd", since: "5.6", what: "taking a descriptor from a process", probe: "pidfd-getfd"},
+		{name: "subreaper", since: "3.4", what: "adopting orphans", probe: "subreaper"},
+		{name: "cgroup_kill", since: "5.14", what: "killing a cgroup at once", try: tryCgroupKill},
+		{name: "memfd_exec", since: "3.17", what: "executing a memory file", probe: "memfd-exec"},
+		{name: "seal_future_write", since: "5.1", what: "sealing a memory file against new writers", probe: "seal"},
+		{name: "map_low", since: "4.17", what: "mapping the shim below 2 MiB", try: tryMapLow},
+		{name: "map_droppable", since: "6.11", what: "memory for secrets that may be dropped", probe: "droppable"},
+		{name: "set_mm_map", since: "3.18", what: "telling the kernel where the vDSO is", probe: "mm-map"},
+		{name: "vdso", since: "2.6", what: "the kernel's own vDSO", try: tryVDSO},
+		{name: "vdso_clock", since: "2.6", what: "its clocks need no system call", try: inVDSO("vdso-clock", "__vdso_clock_gettime")},
+		{name: "vdso_getrandom", since: "6.11", what: "its getrandom", try: inVDSO("vdso-getrandom", "__vdso_getrandom")},
+		{name: "fsgsbase", since: "5.9", what: "the fs base by instruction", probe: "fsgsbase"},
+		{name: "rdpid", what: "the processor's number by instruction", probe: "rdpid"},
+		{name: "sud", since: "5.11", what: "Syscall User Dispatch", probe: "sud", args: []uint64{1}},
+		{name: "sud_inclusive", since: "6.17", what: "the same for chosen code only", probe: "sud", args: []uint64{2}},
+	}
 }
 
 // tryFeatures tries them all. It also finds out whether there is a listener.
 func tryFeatures(n *nursery, r *Report) []Feature {
-	features := make([]Feature, 0, len(trials))
-	for _, t := range trials {
+	var features []Feature
+	for _, t := range trials() {
 		f := Feature{Name: t.name, Since: t.since, What: t.what}
 		if t.try != nil {
 			t.try(n, r, &f)
@@ -115,7 +118,7 @@ func (f *Feature) settle(r *Report, rec record, err error) {
 		f.Status = Unknown
 	}
 	if rec.call >= 0 {
-		f.Call = callNames[rec.call]
+		f.Call = callName(rec.call)
 		if f.Call == "" {
 			f.Call = fmt.Sprintf("system call %d", rec.call)
 		}

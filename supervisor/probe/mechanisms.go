@@ -17,52 +17,55 @@ type mechanism struct {
 var serving = []string{"seccomp_filter", "user_notif", "user_notif_continue", "addfd", "ret_trace", "ptrace_child",
 	"process_vm_readv", "process_vm_writev", "pidfd_open", "subreaper", "memfd_exec"}
 
-var mechanisms = []mechanism{
-	{
-		Mechanism: Mechanism{
-			Name: "vdso", Available: true, NeedsPtrace: true, RaceSafe: true,
-			Notes: "traces each program for a moment at its exec, never after; cooperative: " +
-				"the program can always make the real call",
+// mechanisms are made when they are asked for: a run asks for none.
+func mechanisms() []mechanism {
+	return []mechanism{
+		{
+			Mechanism: Mechanism{
+				Name: "vdso", Available: true, NeedsPtrace: true, RaceSafe: true,
+				Notes: "traces each program for a moment at its exec, never after; cooperative: " +
+					"the program can always make the real call",
+			},
+			needs:  append(slices.Clip(serving), "map_low", "vdso"),
+			better: []string{"wait_killable_recv", "sync_wake_up", "set_mm_map", "seal_future_write", "pidfd_getfd"},
 		},
-		needs:  append(slices.Clip(serving), "map_low", "vdso"),
-		better: []string{"wait_killable_recv", "sync_wake_up", "set_mm_map", "seal_future_write", "pidfd_getfd"},
-	},
-	{
-		Mechanism: Mechanism{
-			Name: "notify", Available: true, NeedsPtrace: true,
-			Notes: "a call that is served is safe from races, one that is left to the kernel after a look is not; " +
-				"the shim's gate is exempt, except from deny and kill rules",
+		{
+			Mechanism: Mechanism{
+				Name: "notify", Available: true, NeedsPtrace: true,
+				Notes: "a call that is served is safe from races, one that is left to the kernel after a look is not; " +
+					"the shim's gate is exempt, except from deny and kill rules",
+			},
+			needs:  serving,
+			better: []string{"wait_killable_recv", "sync_wake_up", "set_mm_map"},
 		},
-		needs:  serving,
-		better: []string{"wait_killable_recv", "sync_wake_up", "set_mm_map"},
-	},
-	{
-		Mechanism: Mechanism{
-			Name: "patch", Available: true, NeedsPtrace: true, RaceSafe: true,
-			Notes: "stands on notify, which serves a site until it is patched; cooperative, as vdso is",
+		{
+			Mechanism: Mechanism{
+				Name: "patch", Available: true, NeedsPtrace: true, RaceSafe: true,
+				Notes: "stands on notify, which serves a site until it is patched; cooperative, as vdso is",
+			},
+			needs:  append(slices.Clip(serving), "map_low", "vdso", "proc_mem_force"),
+			better: []string{"wait_killable_recv", "sync_wake_up", "set_mm_map"},
 		},
-		needs:  append(slices.Clip(serving), "map_low", "vdso", "proc_mem_force"),
-		better: []string{"wait_killable_recv", "sync_wake_up", "set_mm_map"},
-	},
-	{
-		Mechanism: Mechanism{Name: "trap", NeedsPtrace: true, RaceSafe: true},
-		needs:     append(slices.Clip(serving), "map_low", "ret_trap"),
-	},
-	{
-		Mechanism: Mechanism{Name: "sud", NeedsPtrace: true, RaceSafe: true},
-		needs:     append(slices.Clip(serving), "map_low", "sud"),
-		better:    []string{"sud_inclusive"},
-	},
-	{
-		Mechanism: Mechanism{Name: "ptrace", NeedsPtrace: true},
-		needs:     []string{"seccomp_filter", "ret_trace", "ptrace_child", "ptrace_get_syscall_info"},
-		better:    []string{"ptrace_set_syscall_info"},
-	},
-	{
-		Mechanism: Mechanism{Name: "ptrace-all", NeedsPtrace: true},
-		needs:     []string{"ptrace_child", "ptrace_get_syscall_info"},
-		better:    []string{"ptrace_sysemu", "ptrace_set_syscall_info"},
-	},
+		{
+			Mechanism: Mechanism{Name: "trap", NeedsPtrace: true, RaceSafe: true},
+			needs:     append(slices.Clip(serving), "map_low", "ret_trap"),
+		},
+		{
+			Mechanism: Mechanism{Name: "sud", NeedsPtrace: true, RaceSafe: true},
+			needs:     append(slices.Clip(serving), "map_low", "sud"),
+			better:    []string{"sud_inclusive"},
+		},
+		{
+			Mechanism: Mechanism{Name: "ptrace", NeedsPtrace: true},
+			needs:     []string{"seccomp_filter", "ret_trace", "ptrace_child", "ptrace_get_syscall_info"},
+			better:    []string{"ptrace_set_syscall_info"},
+		},
+		{
+			Mechanism: Mechanism{Name: "ptrace-all", NeedsPtrace: true},
+			needs:     []string{"ptrace_child", "ptrace_get_syscall_info"},
+			better:    []string{"ptrace_sysemu", "ptrace_set_syscall_info"},
+		},
+	}
 }
 
 const notAvailable = "not in this version"
@@ -70,7 +73,7 @@ const notAvailable = "not in this version"
 // judgeMechanisms says for each mechanism what the features mean for it.
 func judgeMechanisms(r *Report) []Mechanism {
 	var out []Mechanism
-	for _, m := range mechanisms {
+	for _, m := range mechanisms() {
 		j := m.Mechanism
 		var lack lacking
 		j.Kernel = Yes

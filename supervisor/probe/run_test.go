@@ -64,8 +64,8 @@ func conclusive(t *testing.T, r *Report, f Feature) {
 // not there.
 func demand(t *testing.T, r *Report) {
 	t.Helper()
-	if len(r.Features) != len(trials) {
-		t.Errorf("%d features of %d", len(r.Features), len(trials))
+	if len(r.Features) != len(trials()) {
+		t.Errorf("%d features of %d", len(r.Features), len(trials()))
 	}
 	for _, f := range r.Features {
 		if check := optional[f.Name]; check != nil {

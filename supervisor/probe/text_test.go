@@ -149,13 +149,13 @@ func FuzzRecord(f *testing.F) {
 // TestNeedsAreFeatures: a mechanism that needs what nobody tries is never usable.
 func TestNeedsAreFeatures(t *testing.T) {
 	known := map[string]bool{}
-	for _, trial := range trials {
+	for _, trial := range trials() {
 		if known[trial.name] {
 			t.Errorf("%s is tried twice", trial.name)
 		}
 		known[trial.name] = true
 	}
-	for _, m := range mechanisms {
+	for _, m := range mechanisms() {
 		for _, name := range append(append([]string{}, m.needs...), m.better...) {
 			if !known[name] {
 				t.Errorf("%s needs %s, which is not tried", m.Name, name)
