@@ -14,7 +14,7 @@ import (
 func binaries(t testing.TB) map[string][]byte {
 	t.Helper()
 	paths, _ := filepath.Glob("/lib/x86_64-linux-gnu/*.so.?")
-	programs, _ := filepath.Glob("/usr/bin/[a-m]*")
+	programs, _ := filepath.Glob("/usr/bin/[a-c]*")
 	out := map[string][]byte{}
 	for _, p := range append(append(paths, programs...), "/proc/self/exe") {
 		if b, err := os.ReadFile(p); err == nil && bytes.HasPrefix(b, []byte(ELFMAG)) {
