@@ -172,3 +172,26 @@ func TestDescriptors(t *testing.T) {
 		}
 	})
 }
+
+// TestFewDescriptors starts reflect where hardly a descriptor more may be opened: what
+// it needs itself comes on top of what the program may have.
+func TestFewDescriptors(t *testing.T) {
+	asEach(t, func(t *testing.T, who account) {
+		p := program{user: who}
+		for open := 3; open <= 9; open += 3 {
+			for free := 1; free <= 5; free++ {
+				script := "ulimit -Sn " + strconv.Itoa(open+free) + "; "
+				for fd := 3; fd < open; fd++ {
+					script += "exec " + strconv.Itoa(fd) + "</dev/null; "
+				}
+				shell := []string{"/bin/bash", "-c", script + `exec "$@"`, "bash"}
+				argv := []string{"/bin/sh", "-c", "ulimit -Sn; ulimit -Hn; exit 3"}
+				native := p.run(t, append(slices.Clone(shell), argv...))
+				p.differs(t, native, p.run(t, append(slices.Clone(shell), underReflect(nil, argv...)...)))
+				if describe(native.status) != "status 3" {
+					t.Errorf("natively, %d open and %d free: %s", open, free, describe(native.status))
+				}
+			}
+		}
+	})
+}

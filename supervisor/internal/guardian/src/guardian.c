@@ -348,6 +348,22 @@ static int reap(s32 program)
 	return pid != -ECHILD;
 }
 
+#define RLIMIT_NOFILE 7
+static struct {
+	u64 soft, hard;
+} files;
+
+// more_files lets this process, and the child until its listener is there, have
+// more descriptors than the program may: theirs come on top of the program's.
+static void more_files(void)
+{
+	if (SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &files))
+		return;
+	u64 raised[2] = { files.hard, files.hard };
+	if (files.soft < files.hard)
+		SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, raised, 0);
+}
+
 static void await_listener(s32 pid)
 {
 	// Installing a filter takes 20 to 100 microseconds; waking a sleeping
@@ -381,6 +397,10 @@ static void await_listener(s32 pid)
 		report(MSG_FAILED, pid, shared.err, shared.step);
 		SYS(SYS_exit_group, 0);
 	}
+	// The child waits at its exec until the supervisor has the listener. It can't
+	// do this by itself: under its filter the call may be denied.
+	if (files.soft < files.hard)
+		SYS(SYS_prlimit64, pid, RLIMIT_NOFILE, &files, 0);
 	struct msg m = { MSG_STARTED, pid, 0, shared.plain, { 0 } };
 	send(&m, shared.listener);
 	SYS(SYS_close, shared.listener);
@@ -434,6 +454,7 @@ __attribute__((used)) void guardian(u64 *sp)
 	SYS(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	SYS(SYS_prctl, PR_SET_NAME, "reflect-guard", 0, 0, 0);
 	SYS(SYS_fcntl, control, 2 /* F_SETFD */, 1);
+	more_files();
 	u32 command = 0;
 	int fd[2];
 	if (receive(&command, fd, 0) <= 0 || command != CMD_RUN) // the supervisor gave up, or is gone
