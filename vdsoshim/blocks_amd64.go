@@ -119,11 +119,13 @@ type processor struct {
 	avx           bool   // AVX, and the kernel lets xgetbv run (OSXSAVE)
 	xcr0          uint32 // register state that the kernel enables
 	ebx7          uint32 // CPUID.7.0:EBX
+	rdpid         bool
 }
 
 const (
 	ecxOSXSAVE  = 1 << 27
 	ecxAVX      = 1 << 28
+	ecx7RDPID   = 1 << 22
 	ebxAVX2     = 1 << 5
 	ebxAVX512F  = 1 << 16
 	ebxAVX512VL = 1 << 31
@@ -168,7 +170,8 @@ var probed = sync.OnceValue(func() processor {
 		p.xcr0 = xgetbv()
 	}
 	if last >= 7 {
-		_, p.ebx7, _, _ = cpuid(7, 0)
+		_, p.ebx7, c, _ = cpuid(7, 0)
+		p.rdpid = c&ecx7RDPID != 0
 	}
 	return p
 })

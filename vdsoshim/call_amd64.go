@@ -5,6 +5,3 @@ import "unsafe"
 // callC calls a function with the System V calling convention. It must get by
 // with a kilobyte of stack.
 func callC(fn, a, b, c uint64, d unsafe.Pointer, e uint64) int64
-
-// hasRDPID reports whether the processor has the instruction.
-func hasRDPID() bool

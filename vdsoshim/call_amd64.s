@@ -18,19 +18,3 @@ TEXT ·callC(SB), 0, $1024-56
 	MOVQ R12, SP
 	MOVQ AX, ret+48(FP)
 	RET
-
-// func hasRDPID() bool
-TEXT ·hasRDPID(SB), NOSPLIT, $0-1
-	MOVB $0, ret+0(FP)
-	XORL AX, AX
-	CPUID
-	CMPL AX, $7
-	JB   done
-	MOVL $7, AX
-	XORL CX, CX
-	CPUID
-	SHRL $22, CX // CPUID.7.0:ECX.RDPID
-	ANDL $1, CX
-	MOVB CX, ret+0(FP)
-done:
-	RET

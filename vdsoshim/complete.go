@@ -303,13 +303,10 @@ func (c *completion) writePlan() error {
 	return nil
 }
 
-// rdpidUsable asks once: CPUID leaves a virtual machine.
-var rdpidUsable = sync.OnceValue(hasRDPID)
-
 // chooseCPUNumber makes the image read the processor's number with rdpid, where
 // there is that instruction: it takes a thirtieth of lsl's time.
 func (c *completion) chooseCPUNumber() {
-	if !rdpidUsable() {
+	if !probed().rdpid {
 		return
 	}
 	number := c.image[rdpid.off : rdpid.off+rdpid.size]

@@ -137,7 +137,7 @@ func (m mutant) build(t *testing.T, builder string, like *subject) *subject {
 	plan := func(s *subject) []byte { return s.image[s.layout["planOff"]:][:planLink+4*linkSlots] }
 	copy(plan(s), plan(like))
 	binary.LittleEndian.PutUint32(plan(s)[planBlocks:], uint32(s.layout[bestBlockFunction().name+"Off"]))
-	if rdpidUsable() {
+	if probed().rdpid {
 		number := s.image[s.layout["rdpid"]:][:rdpid.size]
 		copy(s.image[s.layout["cpuVdsoOff"]:], number)
 		copy(s.image[s.layout["cpuCallOff"]:], number)
