@@ -4,20 +4,22 @@ import "golang.org/x/sys/unix"
 
 // A builtin is a handler that comes with the package.
 type builtin struct {
-	name, doc string
-	serve     HandlerFunc
+	name  string
+	serve HandlerFunc
 }
 
 var builtins = [...]builtin{
-	{"clock_getres", "the kernel's resolution of a clock; CPU-time, alarm and dynamic clocks are left to the kernel", clockGetres},
-	{"clock_gettime", "the kernel's time; CPU-time, alarm and dynamic clocks are left to the kernel", clockGettime},
-	{"getcpu", "the processor and node of the calling thread", getcpu},
-	{"getrandom", "bytes from the supervisor's own generator; more than 64 KiB is left to the kernel", getrandom},
-	{"gettimeofday", "the kernel's time of day and time zone", gettimeofday},
-	{"time", "the kernel's time in seconds", timeSeconds},
+	{"clock_getres", clockGetres},
+	{"clock_gettime", clockGettime},
+	{"getcpu", getcpu},
+	{"getrandom", getrandom},
+	{"gettimeofday", gettimeofday},
+	{"time", timeSeconds},
 }
 
-// Builtin returns the handler of that name. It answers as the kernel does.
+// Builtin returns the handler of that name. It answers as the kernel does, and leaves
+// to the kernel what depends on the caller: CPU-time, alarm and dynamic clocks, and
+// more than 64 KiB of random bytes.
 func Builtin(name string) (Handler, bool) {
 	for i := range builtins {
 		if builtins[i].name == name {
@@ -34,16 +36,6 @@ func Builtins() []string {
 		names[i] = builtins[i].name
 	}
 	return names
-}
-
-// Doc returns one line about a builtin handler, or nothing.
-func Doc(name string) string {
-	for i := range builtins {
-		if builtins[i].name == name {
-			return builtins[i].doc
-		}
-	}
-	return ""
 }
 
 // x32Bit marks a call of the x32 ABI, whose structures are laid out otherwise
