@@ -28,8 +28,9 @@ type region struct {
 }
 
 // newRegion makes a run's memory file, which has yet to be filled.
+// It is no longer than it must be, since RLIMIT_FSIZE counts: a user's image lengthens it.
 func newRegion() (*region, error) {
-	fd, err := memfd("reflect-shim", vdsoshim.UserOff, nil)
+	fd, err := memfd("reflect-shim", vdsoshim.ControlOff+vdsoshim.PageSize, nil)
 	if err != nil {
 		return nil, err
 	}
