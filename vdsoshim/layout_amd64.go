@@ -74,7 +74,7 @@ const (
 	copiesOff      = 0x2330
 	cpuCallOff     = 0x34cd
 	cpuDispatchOff = 0x3d90
-	cpuVdsoOff     = 0x2d21
+	cpuVdsoOff     = 0x2d23
 	planOff        = 0x21c0
 	stubsOff       = 0xe4000
 	tableOff       = 0x2400

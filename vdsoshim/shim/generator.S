@@ -144,18 +144,20 @@
 	movl $0, (%rcx)
 	movl $0, -4(%rcx, %rsi)
 	jmp 9f
-	/* First, middle and last of one to three, which may be the same. */
-6:	movzbl (%rcx), %eax
-	mov %al, (%rdi)
-	mov %rsi, %r11
-	shr %r11
-	movzbl (%rcx, %r11), %eax
-	mov %al, (%rdi, %r11)
-	movzbl -1(%rcx, %rsi), %eax
-	mov %al, -1(%rdi, %rsi)
-	movb $0, (%rcx)
-	movb $0, (%rcx, %r11)
+	/* The first two of two or three, then the last. A single byte is a case of
+	 * its own: the next lock waits for every store. */
+6:	cmp $2, %esi
+	jb 7f
+	movzwl (%rcx), %eax
+	movzbl -1(%rcx, %rsi), %r11d
+	mov %ax, (%rdi)
+	mov %r11b, -1(%rdi, %rsi)
+	movw $0, (%rcx)
 	movb $0, -1(%rcx, %rsi)
+	jmp 9f
+7:	movzbl (%rcx), %eax
+	mov %al, (%rdi)
+	movb $0, (%rcx)
 9:
 	.endm
 
@@ -413,8 +415,10 @@ shim_getrandom:
 
 	/* A bad buffer faults here, where nothing is held. */
 	movb $0, (%rdi)
-	movb $0, -1(%rdi, %rsi)
-	cmp $PAGE_SIZE, %rsi
+	mov %edi, %eax
+	and $(PAGE_SIZE - 1), %eax
+	add %esi, %eax
+	cmp $PAGE_SIZE, %eax
 	ja .Lvdso_touch
 .Lvdso_touched:
 	OWN_SLOT shim_cpu_vdso
@@ -439,7 +443,9 @@ shim_getrandom:
 	mov SAVED_SI(%r8), %rax
 	jmp .Lvdso_free
 
+	/* Each page, but the first, and the last byte's. */
 .Lvdso_touch:
+	movb $0, -1(%rdi, %rsi)
 	mov %rdi, %rax
 	lea (%rdi, %rsi), %r11
 1:	add $PAGE_SIZE, %rax
