@@ -55,7 +55,7 @@ func TestKnownStreams(t *testing.T) {
 func TestDocumentedDerivation(t *testing.T) {
 	python, err := exec.LookPath("/usr/bin/python3")
 	if err != nil {
-		t.Skip("no python3")
+		t.Fatal("python3 is missing (on Debian: apt-get install python3)")
 	}
 	page, err := os.ReadFile("../docs/randomness.md")
 	if err != nil {
