@@ -68,6 +68,34 @@ func isHandoff(nr int) bool {
 	return false
 }
 
+// data is what tells whoever serves a call which rule it meets, of those that its
+// number has: 0 where there is one, so that numbers can share code, else 1 + the
+// rule's index in the plan.
+func data(rules []policy.Rule, index int) uint32 {
+	if len(rules) == 1 && len(rules[0].Conds) == 0 {
+		return 0
+	}
+	return uint32(min(index+1, unix.SECCOMP_RET_DATA))
+}
+
+// asks returns the main filter's answer to a call that is served by mech, where
+// that is not for the filter or a notification alone to say. The kernel hands data
+// on: as si_errno, or as the message of the stop.
+func asks(mech, base policy.Mechanism, data uint32) (answer, bool) {
+	switch {
+	case mech == policy.Trap || mech == policy.Patch && base == policy.Trap:
+		return exempt(unix.SECCOMP_RET_TRAP | data), true
+	case mech == policy.Ptrace || mech == policy.PtraceAll:
+		// Without a tracer the kernel answers ENOSYS.
+		return exempt(unix.SECCOMP_RET_TRACE | data), true
+	case mech == policy.SUD:
+		// It comes before the filter. Where it is not armed, the call must still not
+		// be the kernel's.
+		return exempt(unix.SECCOMP_RET_USER_NOTIF), true
+	}
+	return answer{}, false
+}
+
 // action returns the answer of filter k to a call that meets act.
 func (k kind) action(nr int, act policy.Action, mech policy.Mechanism, inSupervisor bool) (answer, error) {
 	inSupervisor = inSupervisor || isHandoff(nr)
@@ -144,7 +172,8 @@ func refuses(p *policy.Plan) bool {
 
 // body returns what filter k says about number nr, whose rules are given. Passes
 // means that stubs may make the call: then one rule decides it, without conditions.
-func (k kind) body(nr int, rules []policy.Rule, byDefault answer, refuses, passes bool) (body, error) {
+// Index is that of the first rule in the plan.
+func (k kind) body(nr, index int, rules []policy.Rule, byDefault answer, refuses, passes bool) (body, error) {
 	if isExec(nr) {
 		byDefault = allowed
 	} else if refuses && slices.Contains(exemptNumbers[:], nr) {
@@ -157,6 +186,11 @@ func (k kind) body(nr int, rules []policy.Rule, byDefault answer, refuses, passe
 		a, err := k.action(nr, r.Action, r.Mechanism, r.InSupervisor)
 		if err != nil {
 			return nil, ruleError(r, err)
+		}
+		if k == mainFilter && r.Reflects() {
+			if asked, ok := asks(r.Mechanism, r.Base, data(rules, index+i)); ok {
+				a = asked
+			}
 		}
 		if isExec(nr) {
 			continue // checked, and left to the supervisor

@@ -78,9 +78,9 @@ func (a *assembler) share(shared *[]sharedBody, nr int, b body) (label, error) {
 // eachBody calls f, in ascending order, with every number that filter k may
 // not treat as unlisted, and what the filter says of it.
 func eachBody(k kind, p *policy.Plan, other answer, f func(nr int, b body) error) error {
-	return eachNumber(k, p, func(nr int, rules []policy.Rule) error {
+	return eachNumber(k, p, func(nr, index int, rules []policy.Rule) error {
 		call, patched := p.PatchedCall(nr)
-		b, err := k.body(nr, rules, other, refuses(p), patched && call.Kind == policy.PatchPass)
+		b, err := k.body(nr, index, rules, other, refuses(p), patched && call.Kind == policy.PatchPass)
 		if err != nil {
 			return err
 		}
@@ -89,8 +89,8 @@ func eachBody(k kind, p *policy.Plan, other answer, f func(nr int, b body) error
 }
 
 // eachNumber calls f, in ascending order, for every number that filter k may
-// not treat as unlisted.
-func eachNumber(k kind, p *policy.Plan, f func(nr int, rules []policy.Rule) error) error {
+// not treat as unlisted, with its rules and the first one's index in the plan.
+func eachNumber(k kind, p *policy.Plan, f func(nr, index int, rules []policy.Rule) error) error {
 	var fixed []int
 	switch {
 	case refuses(p):
@@ -101,7 +101,7 @@ func eachNumber(k kind, p *policy.Plan, f func(nr int, rules []policy.Rule) erro
 	rules := p.Rules
 	for len(rules) > 0 || len(fixed) > 0 {
 		if len(rules) == 0 || len(fixed) > 0 && fixed[0] < rules[0].Nr {
-			if err := f(fixed[0], nil); err != nil {
+			if err := f(fixed[0], 0, nil); err != nil {
 				return err
 			}
 			fixed = fixed[1:]
@@ -114,7 +114,7 @@ func eachNumber(k kind, p *policy.Plan, f func(nr int, rules []policy.Rule) erro
 		if len(fixed) > 0 && fixed[0] == nr {
 			fixed = fixed[1:]
 		}
-		if err := f(nr, rules[:n]); err != nil {
+		if err := f(nr, len(p.Rules)-len(rules), rules[:n]); err != nil {
 			return err
 		}
 		rules = rules[n:]

@@ -36,8 +36,17 @@ func model(p *policy.Plan, x Exempt, d *Data) uint32 {
 	handoff := slices.Contains(policy.HandoffCalls, name)
 	var act policy.Action
 	var mech policy.Mechanism
+	var data uint32
 	if r := p.Match(int(d.Nr), &d.Args); r != nil {
 		act, mech = r.Action, r.Mechanism
+		if mech == policy.Patch && r.Base == policy.Trap {
+			mech = policy.Trap
+		}
+		for i := range p.Rules {
+			if r == &p.Rules[i] && (len(p.For(r.Nr)) > 1 || len(r.Conds) > 0) {
+				data = uint32(i + 1)
+			}
+		}
 		handoff = handoff || r.InSupervisor
 	} else {
 		act = p.Default
@@ -66,6 +75,12 @@ func model(p *policy.Plan, x Exempt, d *Data) uint32 {
 		return allow
 	case act.Kind == policy.Shim && mech == policy.VDSO:
 		return allow
+	case mech == policy.Trap:
+		return unix.SECCOMP_RET_TRAP | data
+	case mech == policy.Ptrace || mech == policy.PtraceAll:
+		return unix.SECCOMP_RET_TRACE | data
+	case mech == policy.SUD: // where it is not armed
+		return notify
 	case mech == policy.Patch: // the supervisor learns of the site
 		return notify
 	case act.Kind == policy.Errno && !handoff:

@@ -88,6 +88,14 @@ var plans = []struct {
 		Passthrough("@basic-io").Shim("getrandom").Passthrough("futex").
 		ReflectBy(policy.Patch, "getuid", policy.Action{Kind: policy.Return}).
 		ReflectBy(policy.Notify, "getgid", do(policy.Passthrough))), false},
+	{"mechanisms", built(policy.New().
+		ReflectBy(policy.Trap, "uname", policy.Action{Kind: policy.Errno, Errno: int(unix.EFAULT)}).
+		ReflectBy(policy.Trap, "getrandom", do(policy.Shim), arg(1, policy.Less, 4096)).
+		ReflectBy(policy.Ptrace, "getrandom", do(policy.Shim)).
+		ReflectBy(policy.SUD, "getppid", do(policy.Passthrough)).
+		ReflectBy(policy.PtraceAll, "getuid", do(policy.Passthrough)).
+		ReflectBy(policy.Ptrace, "getgid", policy.Action{Kind: policy.Return, Value: 7}, arg(0, policy.Equal, 1)).
+		ReflectBy(policy.Notify, "getegid", do(policy.Passthrough))), false},
 	{"passthrough_deny", built(policy.New().
 		Deny("fcntl").Allow("read", arg(0, policy.Equal, 0)).Passthrough("read").Passthrough("mmap").Passthrough("write").
 		Default(do(policy.Deny))), false},

@@ -99,9 +99,9 @@ func ExamplePlan_WithMechanism() {
 		return
 	}
 	fmt.Println(plan.Binding("getrandom"))
-	_, err = policy.ParseMechanism("ptrace")
-	fmt.Println(err, errors.Is(err, policy.ErrUnavailable))
+	_, err = policy.ParseMechanism("ptrase")
+	fmt.Println(err, errors.Is(err, policy.ErrUnknown))
 	// Output:
 	// stub
-	// the mechanism ptrace is not available in this version true
+	// unknown mechanism "ptrase" true
 }

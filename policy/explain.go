@@ -60,14 +60,14 @@ func (p *Plan) explainRule(r *Rule) Explanation {
 	}
 	switch r.Action.Kind {
 	case Shim:
-		x.Mechanism = r.Mechanism.String()
+		x.Mechanism = r.by()
 		if p.RNG.Source == Deterministic && r.Name == "getrandom" {
 			x.Why += "; by notify, since one place makes all deterministic bytes"
 		} else if r.Mechanism == Notify && !r.OwnMechanism && p.tested(r.Nr) {
 			x.Why += "; by notify, since arguments are tested, which only a filter can"
 		}
 	case Go, Return, Errno, Passthrough:
-		x.Mechanism = r.Mechanism.String()
+		x.Mechanism = r.by()
 	}
 	if x.Why == "" {
 		x.Why = "a rule built in Go"
@@ -100,7 +100,22 @@ func when(conds []Cond) string {
 // answeredBy says who answers a system call that meets a, which is what rule r,
 // or the default, says.
 func (p *Plan) answeredBy(a Action, r *Rule) string {
+	if r != nil && r.Reflects() {
+		switch m := r.Mechanism; {
+		case (m == Trap || m == SUD) && a.Kind == Passthrough:
+			return "kernel, via a signal handler in the shim"
+		case m == Trap || m == SUD:
+			return "signal handler in the shim"
+		case (m == Ptrace || m == PtraceAll) && a.Kind == Passthrough:
+			return "kernel, via a tracer's stop"
+		case m == Ptrace || m == PtraceAll:
+			return "supervisor, as tracer"
+		}
+	}
 	if r != nil {
+		if _, ok := p.PatchedCall(r.Nr); ok && r.Base == Trap {
+			return "shim where patched, else a signal handler there"
+		}
 		if _, ok := p.PatchedCall(r.Nr); ok && a.Kind == Passthrough {
 			return "kernel, via the shim where patched, else via the supervisor"
 		} else if ok {

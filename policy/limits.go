@@ -161,23 +161,31 @@ func checkMechanism(m Mechanism, a Action, conds []Cond) *Error {
 			return failf("mechanism vdso can't test arguments").
 				hint("conditions are the filter's, and a vDSO function is called without one: use notify or auto")
 		}
-	case Notify, Patch:
+	case Notify, Patch, Trap, SUD, Ptrace, PtraceAll:
 		switch a.Kind {
 		case Allow, Deny, Kill, Audit:
 			return failf("mechanism %v has no meaning for %v", m, a).hint("the kernel or the filter does it alone: leave the mechanism out")
 		case Stub:
 			return failf("mechanism %v has no meaning for stub", m).hint("stub makes the real call and leaves it to the kernel; to have it served, do shim by %v", m)
 		}
-		if m == Notify {
+		if m == Notify || m == Ptrace || m == PtraceAll {
 			break
 		}
 		if a.Kind == Go {
-			return failf("mechanism patch can't serve %v", a).
-				hint("patched sites lead into the shim, and the handler is in the supervisor: use notify or auto")
+			why := "patched sites lead into the shim"
+			if m != Patch {
+				why = "its signal handler is in the shim"
+			}
+			return failf("mechanism %v can't serve %v", m, a).
+				hint("%s, and the handler is in the supervisor: use notify, ptrace or auto", why)
 		}
-		if len(conds) > 0 {
+		if len(conds) > 0 && m == Patch {
 			return failf("mechanism patch can't test arguments").
-				hint("conditions are the filter's, and a patched site makes no system call: use notify or auto")
+				hint("conditions are the filter's, and a patched site makes no system call: use notify, trap or auto")
+		}
+		if len(conds) > 0 && m == SUD {
+			return failf("mechanism sud can't test arguments").
+				hint("the kernel looks at the selector and the address only: use trap, which a filter asks for, or notify")
 		}
 	default:
 		return failf("unknown mechanism %d", m).wrap(ErrUnknown)

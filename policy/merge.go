@@ -127,12 +127,26 @@ func settle(rules []Rule) Errors {
 						r.Name, group[k].Conds[0], where).at(r.Pos).hint("use notify or auto"))
 					continue
 				}
-				r.Mechanism = Notify
+				if r.Mechanism.inProgram() || r.Mechanism == SUD {
+					r.Mechanism = Notify
+				}
 			}
 		}
 		i = j
 	}
 	return errs
+}
+
+// canServe reports whether m, asked for by the user and not by the rule, serves r.
+// What runs in the program has no handlers in Go, and only a filter tests arguments.
+func (m Mechanism) canServe(r *Rule) bool {
+	switch m {
+	case Patch, SUD:
+		return r.Action.Kind != Go && len(r.Conds) == 0
+	case Trap:
+		return r.Action.Kind != Go
+	}
+	return true
 }
 
 // settlePatch takes the mechanism patch from rules that it can't serve: what a
@@ -143,6 +157,9 @@ func settlePatch(group []Rule) {
 		r := &group[i]
 		if r.Mechanism == Patch && (tested || neverPatched(r.Nr)) {
 			r.Mechanism = Auto
+			if r.Base == Trap {
+				r.Mechanism, r.Base = Trap, Auto
+			}
 		}
 	}
 }
@@ -151,7 +168,7 @@ func settlePatch(group []Rule) {
 // its own has m, as far as a mechanism means anything for it: allow, deny,
 // kill, audit and stub have none, a rule whose call is tested for arguments keeps
 // notify under auto, and so does getrandom where its bytes are deterministic.
-// Patch leaves the rules at auto that it can't serve.
+// Patch, trap and sud leave the rules at auto that they can't serve.
 func (p *Plan) WithMechanism(m Mechanism) (*Plan, error) {
 	if int(m) >= len(mechanismWords) {
 		return nil, failf("unknown mechanism %d", m).wrap(ErrUnknown)
@@ -166,7 +183,8 @@ func (p *Plan) WithMechanism(m Mechanism) (*Plan, error) {
 		}
 		switch r.Action.Kind {
 		case Shim, Go, Return, Errno, Passthrough:
-			if m == Patch && (r.Action.Kind == Go || len(r.Conds) > 0) {
+			r.Base = Auto
+			if !m.canServe(r) {
 				r.Mechanism = Auto
 				continue
 			}

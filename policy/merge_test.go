@@ -343,3 +343,47 @@ func TestLoadErrors(t *testing.T) {
 		t.Errorf("of two errors one is told: %v", err)
 	}
 }
+
+// What a user asks for by -m holds where it can, and base is the rule's own.
+func TestWithMechanismInProgram(t *testing.T) {
+	base := func(t *testing.T, text string) *Plan {
+		t.Helper()
+		p, err := Parse("f", []byte("version: 1\nrules:\n"+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := Merge(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan
+	}
+	for _, tc := range []struct {
+		rules string
+		m     Mechanism
+		want  string
+	}{
+		{"  - {calls: getppid, do: {return: 1}}\n", Trap, "110 getppid [] trap return 1\n"},
+		{"  - {calls: getppid, when: arg0 == 1, do: {return: 1}}\n", Trap, "110 getppid [arg0 == 1] trap return 1\n"},
+		{"  - {calls: getppid, when: arg0 == 1, do: {return: 1}}\n", SUD, "110 getppid [arg0 == 1] auto return 1\n"},
+		{"  - {calls: getppid, do: {go: x}}\n", Trap, "110 getppid [] auto go x\n"},
+		{"  - {calls: getppid, do: {go: x}}\n", PtraceAll, "110 getppid [] ptrace-all go x\n"},
+		{"  - {calls: getppid, mechanism: patch, base: trap, do: {return: 1}}\n", Notify, "110 getppid [] patch over trap return 1\n"},
+		{"  - {calls: vfork, mechanism: patch, base: trap, do: {errno: EPERM}}\n", Notify, "58 vfork [] trap errno EPERM\n"},
+		{"  - {calls: getrandom, when: arg1 == 1, do: shim}\n", SUD, "318 getrandom [arg1 == 1] notify shim\n"},
+		{"  - {calls: getrandom, when: arg1 == 1, do: shim}\n", Ptrace, "318 getrandom [arg1 == 1] ptrace shim\n"},
+	} {
+		p, err := base(t, tc.rules).WithMechanism(tc.m)
+		if err != nil {
+			t.Errorf("%s by %v: %v", tc.rules, tc.m, err)
+			continue
+		}
+		got, _, _ := strings.Cut(p.String(), "default ")
+		if got != tc.want {
+			t.Errorf("%s by %v: %s", tc.rules, tc.m, got)
+		}
+		if len(p.Rules) > 0 && p.Rules[0].Mechanism != Auto && !p.Uses(p.Rules[0].Mechanism) {
+			t.Errorf("%s does not use it", p)
+		}
+	}
+}

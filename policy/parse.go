@@ -15,7 +15,7 @@ const Version = 1
 
 var (
 	topKeys  = []string{"version", "description", "default", "strict", "foreign", "rng", "rules"}
-	ruleKeys = []string{"calls", "except", "when", "mechanism", "do"}
+	ruleKeys = []string{"calls", "except", "when", "mechanism", "base", "do"}
 )
 
 // Parse reads one policy. Name stands for the source in positions. The error
@@ -128,7 +128,7 @@ func (s *source) rule(n ast.Node, l *layer) {
 	before := len(s.errs)
 	var r Rule
 	var targets, except []target
-	var calls, do, mechanism, exceptNode ast.Node
+	var calls, do, mechanism, base, exceptNode ast.Node
 	first := m.GetToken()
 	if len(m.Values) > 0 {
 		first = m.Values[0].Key.GetToken()
@@ -147,6 +147,9 @@ func (s *source) rule(n ast.Node, l *layer) {
 		case "mechanism":
 			mechanism = v
 			r.Mechanism, r.OwnMechanism = s.mechanism(v)
+		case "base":
+			base = v
+			r.Base = s.base(v)
 		case "do":
 			do = v
 			r.Action, _ = s.action(v, false)
@@ -171,6 +174,10 @@ func (s *source) rule(n ast.Node, l *layer) {
 			at = mechanism
 		}
 		s.fail(start(at), e)
+		return
+	}
+	if base != nil && r.Mechanism != Patch {
+		s.fail(start(base), failf("base is what sites meet that are not patched, so it needs mechanism: patch"))
 		return
 	}
 	if exceptNode != nil {

@@ -43,7 +43,7 @@ func TestErrorsCanBeTold(t *testing.T) {
 		want error
 	}{
 		{"version: 2\n", ErrUnavailable},
-		{"version: 1\nrules: [{calls: getrandom, mechanism: sud, do: shim}]\n", ErrUnavailable},
+		{"version: 1\nrules: [{calls: getrandom, mechanism: seccomp, do: shim}]\n", ErrUnknown},
 		{"version: 1\nrules: [{calls: getrandom, do: rewrite}]\n", ErrUnavailable},
 		{"version: 1\nrules: [{calls: getrandomm, do: shim}]\n", ErrUnknown},
 		{"version: 1\nrulez: []\n", ErrUnknown},

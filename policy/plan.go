@@ -17,7 +17,25 @@ const (
 	// Patch is Auto, and constants that a filter could answer are answered at
 	// patched sites too.
 	Patch
+	// Trap sends every call, the vDSO's functions included, to a signal handler
+	// in the shim, by SIGSYS from a seccomp filter (SECCOMP_RET_TRAP).
+	Trap
+	// SUD is Trap by Syscall User Dispatch (prctl(2), PR_SET_SYSCALL_USER_DISPATCH).
+	SUD
+	// Ptrace sends every call, the vDSO's functions included, to the supervisor by
+	// a stop for a tracer that a filter asks for (SECCOMP_RET_TRACE).
+	Ptrace
+	// PtraceAll is Ptrace without a filter: the tracer stops all calls of the
+	// program, those that no rule names too.
+	PtraceAll
 )
+
+// mechanisms is their number.
+const mechanisms = int(PtraceAll) + 1
+
+// inProgram reports whether calls by m may be served without a system call: by the
+// vDSO's functions, which the other mechanisms turn into calls that they see.
+func (m Mechanism) inProgram() bool { return m == Auto || m == VDSO || m == Patch }
 
 // A Kind is what a call meets.
 type Kind uint8
@@ -120,6 +138,9 @@ type Rule struct {
 	// the supervisor and not by the filter, because the handoff itself needs
 	// the call.
 	InSupervisor bool
+	// Base is what a site meets that is not patched, where Mechanism is Patch: Trap,
+	// or, where it is Auto, notification.
+	Base Mechanism
 	// Implicit means that no rule of the policy says this: it is the default,
 	// spelled out for a call that a filter can't apply it to.
 	Implicit bool
@@ -172,6 +193,22 @@ next:
 		return &rules[i]
 	}
 	return nil
+}
+
+// Uses reports whether a rule sends its calls by m, as mechanism or as base.
+func (p *Plan) Uses(m Mechanism) bool {
+	return slices.ContainsFunc(p.Rules, func(r Rule) bool {
+		return !r.Implicit && r.Reflects() && (r.Mechanism == m || r.Mechanism == Patch && r.Base == m)
+	})
+}
+
+// Reflects reports whether r takes its call away from the kernel by a mechanism.
+func (r *Rule) Reflects() bool {
+	switch r.Action.Kind {
+	case Shim, Go, Return, Errno, Passthrough:
+		return true
+	}
+	return false
 }
 
 // RefusesForeign reports whether foreign-architecture and x32 calls are refused: a

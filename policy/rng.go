@@ -149,7 +149,9 @@ func (p *Plan) settleRNG() Errors {
 		case Allow, Stub, Audit, Passthrough:
 			return leak(r.Action, r.Pos)
 		case Shim:
-			r.Mechanism = Notify
+			if r.Mechanism != Ptrace && r.Mechanism != PtraceAll { // these end in the supervisor too
+				r.Mechanism, r.Base = Notify, Auto
+			}
 			served = true
 		case Go:
 			served = true

@@ -44,9 +44,9 @@ func inVDSO(nr int) bool {
 
 // staysKernel reports whether r leaves the vDSO function to the kernel. What
 // passes system calls through has nothing to do with calls that are none, unless
-// it asks for notification of everything.
+// its mechanism is for everything.
 func (r *Rule) staysKernel() bool {
-	return r.Action.Kind == Allow || r.Action.Kind == Passthrough && r.Mechanism != Notify
+	return r.Action.Kind == Allow || r.Action.Kind == Passthrough && r.Mechanism.inProgram()
 }
 
 // Binding returns what becomes of the vDSO function of the named call. The
@@ -67,7 +67,7 @@ func (p *Plan) Binding(name string) Binding {
 			}
 			continue
 		}
-		if r.Action.Kind == Shim && r.Mechanism != Notify && len(rules) == 1 {
+		if r.Action.Kind == Shim && r.Mechanism.inProgram() && len(rules) == 1 {
 			return BindShim
 		}
 		last = r.Action.Kind

@@ -12,8 +12,7 @@ import (
 // write who come from other policy languages.
 
 const (
-	doAllowed        = "allowed: shim, {go: NAME}, {return: VALUE}, {errno: NAME}, passthrough, stub, allow, deny, kill, audit"
-	mechanismAllowed = "allowed: auto, vdso, patch, notify"
+	doAllowed = "allowed: shim, {go: NAME}, {return: VALUE}, {errno: NAME}, passthrough, stub, allow, deny, kill, audit"
 )
 
 // actionWords are the actions without a value, in the order of the manual.
@@ -22,12 +21,10 @@ var actionWords = []string{"shim", "passthrough", "stub", "allow", "deny", "kill
 // valueWords are the actions with one.
 var valueWords = []string{"go", "return", "errno"}
 
-// laterActions and laterMechanisms are words of the language that no code
-// stands behind yet.
-var (
-	laterActions    = []string{"rewrite"}
-	laterMechanisms = []string{"trap", "sud", "ptrace", "ptrace-all"}
-)
+var mechanismAllowed = "allowed: " + strings.Join(Mechanisms(), ", ")
+
+// laterActions are words of the language that no code stands behind yet.
+var laterActions = []string{"rewrite"}
 
 func otherTopKeys(key string) string {
 	switch strings.ToLower(key) {
@@ -37,7 +34,7 @@ func otherTopKeys(key string) string {
 		return "did you mean rules?"
 	case "architectures", "archmap", "arch":
 		return "rules are about x86-64; the key foreign is for other architectures"
-	case "calls", "do", "when", "mechanism", "except":
+	case "calls", "do", "when", "mechanism", "base", "except":
 		return "this is a key of a rule, which is an element of the list rules"
 	case "seed", "source", "block", "random":
 		return "did you mean rng? " + rngExample
@@ -214,6 +211,19 @@ func (s *source) mechanism(n ast.Node) (Mechanism, bool) {
 	return m, true
 }
 
+// base reads the key base.
+func (s *source) base(n ast.Node) Mechanism {
+	switch word, _ := s.word(n); word {
+	case "notify":
+		return Auto
+	case "trap":
+		return Trap
+	default:
+		s.fail(start(n), failf("the base of patched sites is a mechanism, not %s", s.show(n)).hint("allowed: notify, trap"))
+	}
+	return Auto
+}
+
 // ParseMechanism returns the mechanism of that name.
 func ParseMechanism(word string) (Mechanism, error) {
 	m, err := parseMechanism(word)
@@ -229,12 +239,14 @@ func parseMechanism(word string) (Mechanism, *Error) {
 			return Mechanism(m), nil
 		}
 	}
-	low := strings.ToLower(word)
-	if slices.Contains(laterMechanisms, low) {
-		return Auto, failf("the mechanism %s is not available in this version", low).wrap(ErrUnavailable).hint("%s", mechanismAllowed)
-	}
 	e := failf("unknown mechanism %s", strconv.Quote(word)).wrap(ErrUnknown)
-	if near := nearest(word, append(mechanismWords[:], laterMechanisms...)); near != "" && !slices.Contains(laterMechanisms, near) {
+	switch strings.ToLower(word) {
+	case "seccomp", "sigsys":
+		return Auto, e.hint("did you mean trap? %s", mechanismAllowed)
+	case "preload", "ld_preload":
+		return Auto, e.hint("a preloaded library is what reflect bench compares with, not a mechanism; %s", mechanismAllowed)
+	}
+	if near := nearest(word, mechanismWords[:]); near != "" {
 		return Auto, e.hint("did you mean %s? %s", near, mechanismAllowed)
 	}
 	return Auto, e.hint("%s", mechanismAllowed)

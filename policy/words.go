@@ -5,7 +5,15 @@ import (
 	"strings"
 )
 
-var mechanismWords = [...]string{Auto: "auto", VDSO: "vdso", Notify: "notify", Patch: "patch"}
+var mechanismWords = [mechanisms]string{
+	Auto: "auto", VDSO: "vdso", Notify: "notify", Patch: "patch",
+	Trap: "trap", SUD: "sud", Ptrace: "ptrace", PtraceAll: "ptrace-all",
+}
+
+// Mechanisms returns the words for mechanisms, in the order of the manual.
+func Mechanisms() []string {
+	return []string{"auto", "vdso", "patch", "notify", "trap", "sud", "ptrace", "ptrace-all"}
+}
 
 // String returns the word that a policy uses for m.
 func (m Mechanism) String() string {
@@ -13,6 +21,14 @@ func (m Mechanism) String() string {
 		return mechanismWords[m]
 	}
 	return fmt.Sprintf("mechanism(%d)", uint8(m))
+}
+
+// by returns the words for r's mechanism and base.
+func (r *Rule) by() string {
+	if r.Mechanism == Patch && r.Base == Trap {
+		return "patch over trap"
+	}
+	return r.Mechanism.String()
 }
 
 var kindWords = [...]string{
@@ -83,7 +99,7 @@ func (p *Plan) String() string {
 	var b strings.Builder
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		fmt.Fprintf(&b, "%d %s [%s] %v %v\n", r.Nr, r.Name, when(r.Conds), r.Mechanism, r.Action)
+		fmt.Fprintf(&b, "%d %s [%s] %v %v\n", r.Nr, r.Name, when(r.Conds), r.by(), r.Action)
 	}
 	fmt.Fprintf(&b, "default %v, strict %v, foreign %v, rng %v\n", p.Default, p.Strict, p.ForeignAllow, p.RNG)
 	return b.String()

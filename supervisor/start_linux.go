@@ -34,6 +34,11 @@ func (c *Cmd) Start() error {
 			return err // before anything runs
 		}
 	}
+	for _, m := range []policy.Mechanism{policy.Trap, policy.SUD, policy.Ptrace, policy.PtraceAll} {
+		if c.Plan.Uses(m) {
+			return fmt.Errorf("%w: the mechanism %v is not available in this version", ErrUnsupported, m)
+		}
+	}
 	r := newRun(c.Plan)
 	r.user, r.timed, r.warn = c.VDSO, c.Stats, c.Warn
 	if err := c.copies.connect(c.Stdin, c.Stdout, c.Stderr, c.ExtraFiles); err != nil {

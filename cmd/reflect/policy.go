@@ -94,7 +94,7 @@ func policyCheck() *cli.Command {
 			return err
 		},
 	}
-	cmd.Flags.String(&mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, patch, notify").Words("auto", "vdso", "patch", "notify")
+	cmd.Flags.String(&mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: reflect help mechanisms").Words(policy.Mechanisms()...)
 	return cmd
 }
 

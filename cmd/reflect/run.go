@@ -277,7 +277,7 @@ type planFlags struct {
 func (f *planFlags) register(cmd *cli.Command) {
 	flags := &cmd.Flags
 	flags.Strings(&f.policies, "policy", "p", "a preset's `name`, or a file's path with a slash; repeatable").Complete = presets
-	flags.String(&f.mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: auto, vdso, patch, notify").Words("auto", "vdso", "patch", "notify")
+	flags.String(&f.mechanism, "mechanism", "m", "", "`mechanism` of rules that name none: reflect help mechanisms").Words(policy.Mechanisms()...)
 }
 
 func (f *planFlags) load() (*policy.Plan, error) { return loadPlan(f.policies, f.mechanism) }
