@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -33,6 +34,40 @@ func TestThirtyTwoBits(t *testing.T) {
 			t.Errorf("missed: %+v", c.Missed)
 		}
 	}
+}
+
+// TestStrictRefusesBeforehand executes what its file shows to be no program that can
+// be reflected, also by a script: the caller hears of it and goes on.
+func TestStrictRefusesBeforehand(t *testing.T) {
+	asEach(t, func(t *testing.T, who account) {
+		i386 := victim(t, "i386.s", "i386")
+		prepare := func(t *testing.T, dir string) {
+			must(t, os.WriteFile(dir+"/script", []byte("#! "+i386+" x\n"), 0o755))
+			program, err := os.ReadFile("/bin/true")
+			must(t, err)
+			must(t, os.WriteFile(dir+"/unreadable", program, 0o755))
+			must(t, os.Chmod(dir+"/unreadable", 0o111))
+			if who.cred != nil { // whose it is may read it
+				must(t, os.Chown(dir+"/unreadable", 0, 0))
+			}
+		}
+		p := program{
+			argv: []string{"/bin/sh", "-c", i386 + "; echo $?; ./script; echo $?; ./unreadable; echo $?; cd /; " + i386[1:] + "; echo $?; /bin/echo last"},
+			user: who, prepare: prepare,
+		}
+		unreadable := "126"
+		if os.Getuid() == 0 && who.cred == nil {
+			unreadable = "0" // root reaches it
+		}
+		o := p.run(t, underReflect([]string{"--strict"}, p.argv...))
+		if want := "126\n126\n" + unreadable + "\n126\nlast\n"; o.stdout != want || o.status != 0 {
+			t.Errorf("%s, %q instead of %q\n%s", describe(o.status), o.stdout, want, o.stderr)
+		}
+		p.argv = []string{i386}
+		if o = p.run(t, underReflect([]string{"--strict"}, i386)); o.status.ExitStatus() != 126 || o.stdout != "" {
+			t.Errorf("alone: %s %q", describe(o.status), o.stdout)
+		}
+	})
 }
 
 // TestForeignCalls makes 32-bit and x32 calls from a 64-bit program. Their numbers

@@ -52,6 +52,9 @@ func (e *errUnreflected) Unwrap() error { return e.err }
 // that the new image can't run a single instruction without us.
 func (r *run) exec(n *notification, alone bool) {
 	r.execs.Add(1)
+	if r.refuse(n) {
+		return
+	}
 	t, err := seize(int(n.pid))
 	if err != nil {
 		r.unseizable(n, err)
