@@ -185,3 +185,14 @@ func TestPatchOwnFilter(t *testing.T) {
 		p.works(t, "-1, errno 99", "1: status 1f", "10 traps", "10 dispatched")
 	})
 }
+
+// TestUnmappedVDSO runs a program that has no vDSO any more when its sites would be
+// patched: they stay as they are, and that is counted.
+func TestUnmappedVDSO(t *testing.T) {
+	p := program{argv: []string{victim(t, "novdso.c", "glibc")}}
+	p.works(t, "getrandom 1000")
+	c, _ := p.count(t)
+	if len(c.Missed) != 1 || !strings.Contains(c.Missed[0].Reason, "unmapped the shim") {
+		t.Errorf("missed: %+v", c.Missed)
+	}
+}

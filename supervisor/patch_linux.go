@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"strconv"
 	"sync"
 
 	"github.com/sysreflect/sysreflect/policy"
@@ -176,8 +177,11 @@ func (s *server) patch() (answered bool) {
 		if far && !s.r.plain {
 			mmap = v.mmap
 		}
-		p.patcher.Patch(int(n.pid), n.ip-syscallInsn, int(n.nr), func() bool { return notifValid(s.r.listener, n.id) }, mmap)
+		err := p.patcher.Patch(int(n.pid), n.ip-syscallInsn, int(n.nr), func() bool { return notifValid(s.r.listener, n.id) }, mmap)
 		v.end()
+		if err == patch.ErrLost {
+			s.r.count(err.Error()+": served by notification", "process "+strconv.Itoa(int(n.pid))+exeName(int(n.pid)))
+		}
 		answered = v.answered // and is made again, and counted then
 	}
 	if p.follow && !answered {

@@ -11,13 +11,20 @@ const (
 	baseFloor = 64 << 10
 	// baseCeiling is where the lowest programs begin: those that LLD linked.
 	baseCeiling = 2 << 20
+	// valgrindPIE is where valgrind loads position independent programs, without
+	// regard for what is there (coregrind/m_ume/elf.c).
+	valgrindPIE = 0x108000
 )
 
 // Base chooses a run's address for the region, at random between the system's
-// lowest mappable address (vm.mmap_min_addr) and 2 MiB.
+// lowest mappable address (vm.mmap_min_addr) and where valgrind loads programs, or
+// 2 MiB where there is no room before that.
 func Base(mmapMin uint64) (uint64, error) {
 	low := (max(mmapMin, baseFloor) + PageSize - 1) / PageSize
 	high := uint64(baseCeiling-RegionSize) / PageSize // inclusive
+	if below := uint64(valgrindPIE-RegionSize) / PageSize; low <= below {
+		high = below
+	}
 	if mmapMin > baseCeiling || low > high {
 		return 0, fmt.Errorf("no room for the shim below %#x: vm.mmap_min_addr is %d", baseCeiling, mmapMin)
 	}

@@ -42,6 +42,7 @@ var (
 	ErrForbidden = errors.New("the kernel forbids writing to code (proc_mem.force_override)")
 	ErrModified  = errors.New("the code is not what its file says")
 	ErrOffline   = errors.New("only safe before any thread runs there")
+	ErrLost      = errors.New("the program has unmapped the shim, or mapped something over it")
 	errPatched   = errors.New("patched already")
 	errBusy      = errors.New("another patch is being made")
 )
@@ -71,6 +72,11 @@ func (p *Patcher) Patch(pid int, addr uint64, nr int, valid func() bool, mmap Ma
 	m, err := proc.mapping(addr)
 	if err != nil {
 		return err
+	}
+	// Valgrind unmaps the vDSO, which the shim is to it (setup_client_stack,
+	// coregrind/m_initimg/initimg-linux.c).
+	if image, err := proc.mapping(p.base); err != nil || image.start != p.base || image.perms != "r-xp" {
+		return ErrLost
 	}
 	f, at, err := p.locate(proc, m, addr)
 	s := p.site(m, addr, at)
