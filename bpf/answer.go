@@ -78,6 +78,12 @@ func data(rules []policy.Rule, index int) uint32 {
 	return uint32(min(index+1, unix.SECCOMP_RET_DATA))
 }
 
+// RuleData is what the filter of p hands on with a call that meets the rule of that
+// index, where the rule's mechanism is one that gets data.
+func RuleData(p *policy.Plan, index int) uint32 {
+	return data(p.For(p.Rules[index].Nr), index)
+}
+
 // asks returns the main filter's answer to a call that is served by mech, where
 // that is not for the filter or a notification alone to say. The kernel hands data
 // on: as si_errno, or as the message of the stop.
@@ -187,7 +193,9 @@ func (k kind) body(nr, index int, rules []policy.Rule, byDefault answer, refuses
 		if err != nil {
 			return nil, ruleError(r, err)
 		}
-		if k == mainFilter && r.Reflects() {
+		// The deny filter is installed under this one, before there is a tracer.
+		early := nr == unix.SYS_SECCOMP && (r.Mechanism == policy.Ptrace || r.Mechanism == policy.PtraceAll)
+		if k == mainFilter && r.Reflects() && !early {
 			if asked, ok := asks(r.Mechanism, r.Base, data(rules, index+i)); ok {
 				a = asked
 			}

@@ -51,18 +51,26 @@ func (e *errUnreflected) Unwrap() error { return e.err }
 // exec serves an execve or execveat that waits: the caller is seized first, so
 // that the new image can't run a single instruction without us.
 func (r *run) exec(n *notification, alone bool) {
+	if t := r.handOff(n, alone, ptraceOptions); t != nil {
+		t.detach()
+	}
+}
+
+// handOff is exec for who wants to stay attached: it returns the caller, stopped
+// after its handoff, or nil where that was let go or is gone.
+func (r *run) handOff(n *notification, alone bool, options uintptr) *tracee {
 	r.execs.Add(1)
 	if r.refuse(n) {
-		return
+		return nil
 	}
-	t, err := seize(int(n.pid))
+	t, err := seize(int(n.pid), options)
 	if err != nil {
 		r.unseizable(n, err)
-		return
+		return nil
 	}
 	if !notifValid(r.listener, n.id) { // the id was another thread's by now
 		r.letGo(t)
-		return
+		return nil
 	}
 	from := r.depart(t)
 	pair := together(t.tid)
@@ -75,13 +83,13 @@ func (r *run) exec(n *notification, alone bool) {
 	}
 	if err := ptraceRequest(unix.PTRACE_INTERRUPT, t.tid, 0, 0); err != nil {
 		t.lost(err)
-		return
+		return nil
 	}
 	if !r.plain {
 		sendNotif(r.listener, &response{id: n.id, flags: flagContinue})
 	}
 	if err := t.wait(); err != nil {
-		return
+		return nil
 	}
 	for t.event() != unix.PTRACE_EVENT_EXEC {
 		if t.event() == unix.PTRACE_EVENT_STOP {
@@ -89,30 +97,39 @@ func (r *run) exec(n *notification, alone bool) {
 			// With -ERESTARTNOINTR in rax it is made again and notified again.
 			pair.release(t.tid)
 			t.detach()
-			return
+			return nil
 		}
 		if err := ptraceRequest(unix.PTRACE_CONT, t.tid, 0, uintptr(t.stop.StopSignal())); err != nil {
 			t.lost(err)
-			return
+			return nil
 		}
 		if err := t.wait(); err != nil {
-			return
+			return nil
 		}
 	}
+	if !r.settle(t, from, n.nr, alone) {
+		return nil
+	}
+	pair.release(t.tid)
+	return t
+}
+
+// settle gives a fresh image, at its exec event, what it gets at a handoff. False
+// means that it is gone.
+func (r *run) settle(t *tracee, from departure, nr int32, alone bool) bool {
 	r.arrive(t, from)
 	r.executed(t)
-	h := &handoff{r: r, nr: n.nr, alone: alone}
-	err = h.equip(t)
+	h := &handoff{r: r, nr: nr, alone: alone}
+	err := h.equip(t)
 	switch {
 	case err == nil:
 		r.programs.Add(1)
 	case errors.Is(err, errGone):
-		return
+		return false
 	default:
 		r.missImage(t, err)
 	}
-	pair.release(t.tid)
-	t.detach()
+	return true
 }
 
 // letGo detaches from a tracee that is not stopped: it must stop first.

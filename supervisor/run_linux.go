@@ -76,6 +76,8 @@ type run struct {
 
 	tids map[int]struct{} // the receivers' threads
 
+	tracer *tracer // nil where no mechanism of the plan is one
+
 	execs, programs atomic.Uint64
 	final           atomic.Pointer[Counters] // once the region is unmapped
 	warn            func(string)             // each new reason of missed
@@ -100,19 +102,31 @@ const tableSize = 1024
 // other process exists yet, so nothing else can be notified; and no thread has to
 // be started and woken before the program can run.
 func (r *run) firstExec() {
+	if r.tracer != nil {
+		r.tracer.start()
+		return
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer r.start()
+	if t := r.firstTracee(ptraceOptions); t != nil {
+		t.detach()
+	}
+}
+
+// firstTracee attaches to the program's first process at its exec, and returns it
+// after its handoff; nil if it was let go or is gone.
+func (r *run) firstTracee(options uintptr) *tracee {
 	for s := newServer(r); r.await(); {
 		if recvNotif(r.listener, &s.n) != 0 {
 			continue
 		}
 		if s.isExec() {
-			r.exec(&s.n, true)
-			return
+			return r.handOff(&s.n, true, options)
 		}
 		sendNotif(r.listener, &response{id: s.n.id, flags: flagContinue}) // a call of the guardian's child
 	}
+	return nil
 }
 
 // await waits until a notification is there; false means that there will be
@@ -266,7 +280,7 @@ func (r *run) unseizable(n *notification, err error) {
 	if errors.Is(err, unix.EPERM) {
 		reason = "the process has a tracer of its own, or is another user's"
 	}
-	if r.plan.Strict {
+	if r.plan.Strict || r.tracer != nil {
 		r.miss(reason+": exec refused", fmt.Sprintf("process %d", n.pid))
 		sendNotif(r.listener, &response{id: n.id, err: -int32(unix.EACCES)})
 		return
@@ -323,6 +337,9 @@ func (r *run) count(reason, example string) bool {
 // either, so they are interrupted by a signal that the runtime ignores.
 func (r *run) stop() {
 	r.stopReceivers()
+	if r.tracer != nil {
+		<-r.tracer.finished
+	}
 	unix.Close(r.listener)
 	r.region.close()
 }

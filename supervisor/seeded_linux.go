@@ -24,7 +24,7 @@ func (r *run) seeded() reflect.Handler {
 	})
 	return reflect.HandlerFunc(func(c *reflect.Call) reflect.Result {
 		res := h.Serve(c)
-		if m := c.Mem.(*taskMemory); res.Continue && m.unreachable == 0 && notifValid(r.listener, m.s.n.id) {
+		if m := c.Mem.(*taskMemory); res.Continue && m.unreachable == 0 && m.s.waiting() {
 			r.miss("getrandom had to be left to the kernel, whose bytes are not deterministic", "process "+strconv.Itoa(c.TID))
 		}
 		return res

@@ -17,6 +17,7 @@ import (
 type entry struct {
 	rule    *policy.Rule
 	handler reflect.Handler
+	data    uint32 // by which the filter names the rule to a tracer
 	// kernel counts calls that were handed back to the kernel.
 	count, errs, kernel, nanos atomic.Uint64
 }
@@ -35,6 +36,9 @@ type server struct {
 	call reflect.Call
 	mem  taskMemory
 	resp response
+	// traced means that the call is no notification: its thread is stopped for us,
+	// and n holds what the two have in common.
+	traced bool
 }
 
 func newServer(r *run) *server {
@@ -97,6 +101,13 @@ func (s *server) serveExec() {
 			}
 		}
 	}
+	if t := s.r.tracer; t != nil {
+		if t.has(int(s.n.pid)) {
+			t.passExec(s)
+			return
+		}
+		t.escaped(int(s.n.pid))
+	}
 	s.r.exec(&s.n, false)
 }
 
@@ -135,12 +146,12 @@ func (s *server) apply(e *entry) {
 // taskMemory is the memory of the thread whose call is served.
 type taskMemory struct {
 	s           *server
-	mem         reflect.Memory
+	mem         reflect.Process
 	checked     bool
 	unreachable unix.Errno
 }
 
-func (m *taskMemory) reset() { m.mem, m.checked, m.unreachable = nil, false, 0 }
+func (m *taskMemory) reset() { m.checked, m.unreachable = false, 0 }
 
 // reach makes sure that the thread id still means the caller: it may have been
 // killed, and the id given away, since the notification was received.
@@ -150,14 +161,19 @@ func (m *taskMemory) reach() error {
 			m.unreachable = unix.ESRCH
 			return unix.ESRCH
 		}
-		if !notifValid(m.s.r.listener, m.s.n.id) {
+		if !m.s.waiting() {
 			return unix.ESRCH // nobody waits for the answer
 		}
-		m.mem = reflect.ProcessMemory(int(m.s.n.pid))
+		m.mem.TID = int(m.s.n.pid)
 		m.checked = true
 	}
 	return nil
 }
+
+// waiting reports whether the caller still waits for its answer. One that is
+// stopped for its tracer does, but for its end, and keeps its id until the tracer
+// has collected it.
+func (s *server) waiting() bool { return s.traced || notifValid(s.r.listener, s.n.id) }
 
 func (m *taskMemory) note(err error) {
 	if err == nil || err == unix.EFAULT {

@@ -80,18 +80,26 @@ func (e *entry) counts(timed bool) []CallCount {
 	count, kernel := e.count.Load(), e.kernel.Load()
 	if count > kernel {
 		out = append(out, CallCount{
-			Call: e.rule.Name, Implementation: implementation(e.rule), Mechanism: "notify",
+			Call: e.rule.Name, Implementation: implementation(e.rule), Mechanism: e.mechanism(),
 			Count: count - kernel, Errors: e.errs.Load(), Time: time.Duration(e.nanos.Load()), Timed: timed,
 		})
 	}
 	if kernel > 0 {
-		by := CallCount{Call: e.rule.Name, Implementation: "kernel", Mechanism: "notify", Count: kernel}
+		by := CallCount{Call: e.rule.Name, Implementation: "kernel", Mechanism: e.mechanism(), Count: kernel}
 		if e.rule.Action.Kind == policy.Passthrough { // all that it does
 			by.Implementation, by.Time, by.Timed = implementation(e.rule), time.Duration(e.nanos.Load()), timed
 		}
 		out = append(out, by)
 	}
 	return out
+}
+
+// mechanism names how the supervisor got an entry's calls.
+func (e *entry) mechanism() string {
+	if e.traced() {
+		return e.rule.Mechanism.String()
+	}
+	return policy.Notify.String()
 }
 
 // implementation names what answers a rule's notifications.

@@ -34,13 +34,14 @@ func (c *Cmd) Start() error {
 			return err // before anything runs
 		}
 	}
-	for _, m := range []policy.Mechanism{policy.Trap, policy.SUD, policy.Ptrace, policy.PtraceAll} {
+	for _, m := range []policy.Mechanism{policy.Trap, policy.SUD} {
 		if c.Plan.Uses(m) {
 			return fmt.Errorf("%w: the mechanism %v is not available in this version", ErrUnsupported, m)
 		}
 	}
 	r := newRun(c.Plan)
 	r.user, r.timed, r.warn = c.VDSO, c.Stats, c.Warn
+	r.tracer = newTracer(r)
 	if err := c.copies.connect(c.Stdin, c.Stdout, c.Stderr, c.ExtraFiles); err != nil {
 		c.copies.abandon()
 		return err
@@ -238,7 +239,11 @@ func (c *Cmd) watch() {
 			}
 			more = false
 		case guardian.Stop:
-			c.relay.stopped(c.keeper, c.pid, unix.WaitStatus(m.Status).StopSignal())
+			isStopped := isStopped
+			if t := c.run.tracer; t != nil {
+				isStopped = t.groupStopped
+			}
+			c.relay.stopped(c.keeper, c.pid, unix.WaitStatus(m.Status).StopSignal(), isStopped)
 		case guardian.Signal:
 			c.relay.sighted(unix.Signal(m.Status))
 		}
@@ -282,6 +287,7 @@ func (r *run) fillTable(handlers map[string]reflect.Handler) error {
 		if r.table[rule.Nr] == 0 {
 			r.table[rule.Nr] = uint16(i + 1)
 		}
+		r.entries[i].data = bpf.RuleData(r.plan, i)
 	}
 	return nil
 }

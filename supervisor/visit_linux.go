@@ -44,7 +44,7 @@ func (v *visit) mmap(addr, size uint64) bool {
 // begin attaches. A thread that can't be attached to, as one that has a debugger,
 // waits on as before.
 func (v *visit) begin() {
-	t, err := seize(int(v.n.pid))
+	t, err := seize(int(v.n.pid), ptraceOptions)
 	if err != nil {
 		return
 	}

@@ -1,0 +1,223 @@
+package supervisor
+
+import (
+	"runtime"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/policy"
+)
+
+// A tracer is what serves the mechanisms ptrace and ptrace-all: one OS thread that
+// all threads of the tree are attached to, from birth to death. ptrace(2) ties a
+// tracee to the thread that attached, and children come to their parent's tracer.
+//
+// Under ptrace the filter asks for a stop at each reflected call
+// (SECCOMP_RET_TRACE). Under ptrace-all every call stops, whoever reflects it.
+//
+// Execs are notified as under every plan, and go on at once: the tracer stands by
+// at the exec's event and hands the image off there.
+type tracer struct {
+	r   *run
+	s   *server
+	all bool // stop at every call
+
+	threads map[int]*traced
+	info    syscallInfo
+	ready   []stop // stops that were collected and not yet handled
+
+	// mu guards what receivers and the relay ask.
+	mu       sync.Mutex
+	known    map[int]struct{} // the keys of threads
+	stopped  map[int]struct{} // threads in a group stop
+	leaving  map[int]leaving  // threads that execute another program
+	finished chan struct{}    // closed when no thread is left
+}
+
+// A traced is a thread of the tree.
+type traced struct {
+	tid int
+	// request is how it was let go last: PTRACE_CONT, or under ptrace-all
+	// PTRACE_SYSCALL or PTRACE_SYSEMU. What the last one was when the thread entered
+	// the kernel decides what the stop at a call's entry means.
+	request int
+	// passing is the call that the thread is to make again, since it was skipped and
+	// belongs to the kernel; nr is -1 where there is none.
+	passing pass
+}
+
+// A pass says which call it is, by all that does not change between two attempts.
+type pass struct {
+	nr     int64
+	ip, sp uint64
+	args   [6]uint64
+}
+
+var noPass = pass{nr: -1}
+
+// A stop is what wait returned.
+type stop struct {
+	tid    int
+	status unix.WaitStatus
+}
+
+// newTracer returns nil where the plan needs none.
+func newTracer(r *run) *tracer {
+	all := r.plan.Uses(policy.PtraceAll)
+	if !all && !r.plan.Uses(policy.Ptrace) {
+		return nil
+	}
+	t := &tracer{
+		r: r, s: newServer(r), all: all, threads: map[int]*traced{},
+		known: map[int]struct{}{}, stopped: map[int]struct{}{}, leaving: map[int]leaving{}, finished: make(chan struct{}),
+	}
+	t.s.traced = true
+	return t
+}
+
+// start attaches to the run's first process at its exec and serves the tree until
+// its end.
+func (t *tracer) start() {
+	onThreadOfItsOwn(func() {
+		defer close(t.finished)
+		first := t.r.firstTracee(tracerOptions)
+		t.r.start()
+		if first == nil {
+			return
+		}
+		t.add(first.tid)
+		t.letGo(first)
+		t.serve()
+	})
+}
+
+// onThreadOfItsOwn starts f on an OS thread that has no children: waiting for any
+// of its tracees would otherwise collect those of the host program, of which each
+// belongs to the thread that forked it. Orphans of other threads go to the main one
+// (find_alive_thread).
+func onThreadOfItsOwn(f func()) {
+	suits := make(chan bool)
+	release := make(chan struct{})
+	defer close(release)
+	for {
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			if unix.Gettid() == unix.Getpid() || hasChildren() {
+				suits <- false
+				<-release // kept, or it would be given to us again
+				return
+			}
+			suits <- true
+			f()
+		}()
+		if <-suits {
+			return
+		}
+	}
+}
+
+// sweepAfter is how many stops are served in the order in which the kernel finds
+// them. It looks through the tracees in the same order each time
+// (ptrace_do_wait), so that a few busy ones could keep the rest waiting for good:
+// then all that wait are collected before any is let go.
+const sweepAfter = 64
+
+// serve handles stops until no thread is left.
+func (t *tracer) serve() {
+	for n := 1; ; n++ {
+		s, ok := wait(0)
+		if !ok {
+			return
+		}
+		if n%sweepAfter != 0 || len(t.threads) == 1 {
+			t.handle(s)
+			continue
+		}
+		for ; ok; s, ok = wait(unix.WNOHANG) {
+			t.ready = append(t.ready, s)
+		}
+		for _, s := range t.ready {
+			t.handle(s)
+		}
+		t.ready = t.ready[:0]
+	}
+}
+
+// wait returns the next stop, or end, of any of this thread's tracees, and false if
+// there is none. It tells the runtime that the thread blocks.
+func wait(options int) (s stop, ok bool) {
+	for {
+		tid, err := unix.Wait4(-1, &s.status, options|unix.WALL|waitNoThread, nil)
+		if err != unix.EINTR {
+			s.tid = tid
+			return s, err == nil && tid > 0
+		}
+	}
+}
+
+func (t *tracer) add(tid int) *traced {
+	th := &traced{tid: tid, request: unix.PTRACE_CONT, passing: noPass}
+	if t.all {
+		th.request = unix.PTRACE_SYSCALL
+	}
+	t.threads[tid] = th
+	t.mu.Lock()
+	t.known[tid] = struct{}{}
+	t.mu.Unlock()
+	return th
+}
+
+func (t *tracer) drop(tid int) {
+	delete(t.threads, tid)
+	t.mu.Lock()
+	delete(t.known, tid)
+	delete(t.stopped, tid)
+	delete(t.leaving, tid)
+	t.mu.Unlock()
+}
+
+// has reports whether a thread is traced.
+func (t *tracer) has(tid int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.known[tid]
+	return ok
+}
+
+// groupStopped reports whether a process's first thread is stopped with its
+// process, as SIGSTOP does it. In /proc it looks like any stop for a tracer.
+func (t *tracer) groupStopped(pid int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.stopped[pid]
+	return ok
+}
+
+// A leaving thread executes another program.
+type leaving struct {
+	departure
+	nr int32 // execve or execveat
+}
+
+// passExec answers an exec of one of our tracees; the event comes to the tracer.
+func (t *tracer) passExec(s *server) {
+	t.r.execs.Add(1)
+	tid, l := int(s.n.pid), leaving{nr: s.n.nr}
+	if t.r.streams != nil {
+		l.departure = t.r.depart(&tracee{tid: tid, pid: threadGroup(tid)})
+	}
+	t.mu.Lock()
+	t.leaving[tid] = l
+	t.mu.Unlock()
+	sendNotif(t.r.listener, &response{id: s.n.id, flags: flagContinue})
+}
+
+// escaped notes an exec by a process that is not ours. CLONE_UNTRACED makes one: a
+// child that no tracer gets, asked for or not (kernel_clone).
+func (t *tracer) escaped(tid int) {
+	t.r.miss("a process was started with CLONE_UNTRACED, which keeps it from every tracer: its calls fail with ENOSYS",
+		"process "+strconv.Itoa(tid))
+}
