@@ -24,7 +24,7 @@ const (
 	ptraceGetSyscallInfo = 0x420e
 	ptraceSysemu         = 31 // PTRACE_SYSEMU, asm/ptrace-abi.h
 
-	infoEntry, infoSeccomp = 1, 3 // PTRACE_SYSCALL_INFO_*
+	infoEntry = 1 // PTRACE_SYSCALL_INFO_ENTRY
 
 	// What a tracer of the whole tree asks for: children come to it as they are born,
 	// with the same options (ptrace_init_task).

@@ -65,14 +65,19 @@ func (t *tracer) expect(th *traced, reflected bool) {
 	switch {
 	case !t.all:
 	case reflected:
-		th.request = ptraceSysemu
+		th.request, th.inside = ptraceSysemu, false
 	default:
-		th.request = unix.PTRACE_SYSCALL
+		th.request, th.inside = unix.PTRACE_SYSCALL, true
 	}
 }
 
 // syscallStop is at a call's entry or exit, under ptrace-all.
 func (t *tracer) syscallStop(th *traced) {
+	if th.inside {
+		th.inside = false
+		t.resume(th, 0)
+		return
+	}
 	if !t.look(th) {
 		return
 	}

@@ -80,7 +80,7 @@ func (t *tracer) exec(th *traced, status unix.WaitStatus) {
 		t.drop(old)
 		r.patching.forget(old)
 	}
-	th.passing = noPass
+	th.passing, th.inside = noPass, false
 	tr := &tracee{tid: th.tid, pid: th.tid, stop: status}
 	r.handoffs.Add(1)
 	defer r.handoffs.Add(-1)
