@@ -85,7 +85,10 @@ func newTracer(r *run) *tracer {
 func (t *tracer) start() {
 	onThreadOfItsOwn(func() {
 		defer close(t.finished)
-		first := t.r.firstTracee(tracerOptions)
+		var first *tracee
+		for first == nil && t.r.first.Load() != 0 && t.r.await() { // until it was executed, or has ended
+			first = t.r.firstTracee(tracerOptions)
+		}
 		t.r.start()
 		if first == nil {
 			return
@@ -241,6 +244,9 @@ type leaving struct {
 // passExec answers an exec of one of our tracees; the event comes to the tracer.
 func (t *tracer) passExec(s *server) {
 	t.r.execs.Add(1)
+	if t.r.refuse(&s.n) {
+		return
+	}
 	tid, l := int(s.n.pid), leaving{nr: s.n.nr}
 	if t.r.streams != nil {
 		l.departure = t.r.depart(&tracee{tid: tid, pid: threadGroup(tid)})
