@@ -70,7 +70,7 @@ func (t *tracer) exec(th *traced, status unix.WaitStatus) {
 		old = int(msg)
 	}
 	t.mu.Lock()
-	from := t.leaving[old]
+	from, notified := t.leaving[old]
 	delete(t.leaving, old)
 	t.mu.Unlock()
 	if old != th.tid {
@@ -82,6 +82,13 @@ func (t *tracer) exec(th *traced, status unix.WaitStatus) {
 	}
 	th.passing, th.inside = noPass, false
 	tr := &tracee{tid: th.tid, pid: th.tid, stop: status}
+	if !notified { // made as a call of another ABI, which the filter lets through
+		r.execs.Add(1)
+		from.nr = unix.SYS_EXECVE
+		if r.streams != nil {
+			from.departure = departure{program: r.streams.strays}
+		}
+	}
 	r.handoffs.Add(1)
 	defer r.handoffs.Add(-1)
 	pair := together(tr.tid)
