@@ -4,9 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
+	"slices"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -15,20 +14,20 @@ import (
 
 // A keeper is the supervisor's end of the guardian.
 type keeper struct {
-	pid  int
-	conn int // SOCK_SEQPACKET, one guardian.Message a packet
+	pid   int
+	conn  int // SOCK_SEQPACKET, one guardian.Message a packet
+	space *guardian.Space
 
 	mu     sync.Mutex
 	closed bool // conn is; mu is held by whoever uses it beside its reader
 
-	spawning *spawning // nil where syscall.ForkExec did it
-	dir      string    // where it was to be started
+	dir string // where the program starts
 }
 
-// launch starts the guardian, which waits for the launch block. files are the
+// launch starts the guardian, which starts the program of l. files are the
 // program's descriptors from 0 on; it has all others, too, that are not
 // close-on-exec.
-func launch(dir string, files []uintptr) (_ *keeper, err error) {
+func launch(l guardian.Launch, region int, files []uintptr) (_ *keeper, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("create a socket pair: %w", err)
@@ -39,122 +38,82 @@ func launch(dir string, files []uintptr) (_ *keeper, err error) {
 			unix.Close(pair[0])
 		}
 	}()
-	// It may not stand where the program's descriptors go.
-	control, err := unix.FcntlInt(uintptr(pair[1]), unix.F_DUPFD, len(files))
-	if err != nil {
-		return nil, fmt.Errorf("number the guardian's socket: %w", err)
-	}
-	defer unix.Close(control)
-	elf, err := guardianFile(forkUses(files))
-	if err != nil {
+	// What the guardian keeps may not stand where the program's descriptors go.
+	var close [2]func()
+	if l.Connection, close[0], err = above(pair[1], len(files)); err != nil {
 		return nil, err
 	}
-	defer unix.Close(elf)
-	k := &keeper{conn: pair[0], dir: dir}
-	args := []string{guardian.Name, strconv.Itoa(control)}
-	if before := inherited(); before.known {
-		k.spawning, k.pid, err = spawn(dir, files, before.files, max(control, elf)+1, elf, args)
-	} else {
-		k.pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(elf), args, &syscall.ProcAttr{Dir: dir, Env: []string{}, Files: files})
+	defer close[0]()
+	if l.Region, close[1], err = above(region, len(files)); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, k.notStarted(err)
+	defer close[1]()
+	spare := max(l.Connection, l.Region, len(files))
+	for _, fd := range files {
+		spare = max(spare, int(fd))
+	}
+	l.Calls = place(files, spare+1)
+	k := &keeper{conn: pair[0], dir: l.Dir}
+	if k.space, k.pid, err = l.Fork(); err != nil {
+		return nil, fmt.Errorf("start the guardian: %w", err)
 	}
 	return k, nil
 }
 
-// started returns why the guardian did not come to life, if that is so: where
-// somebody spoke to it in vain it is the reason.
-func (k *keeper) started() error {
-	if k.spawning == nil {
-		return nil
+// above returns fd, or another number for it that is n at least, and what closes
+// that.
+func above(fd, n int) (int, func(), error) {
+	if fd >= n {
+		return fd, func() {}, nil
 	}
-	if e := k.spawning.failed(); e != 0 {
-		return k.notStarted(e)
-	}
-	return nil
-}
-
-func (k *keeper) notStarted(err error) error {
-	if k.dir != "" {
-		if _, e := os.Stat(k.dir); e != nil {
-			return &os.PathError{Op: "chdir", Path: k.dir, Err: err}
-		}
-	}
-	return fmt.Errorf("start the guardian: %w", err)
-}
-
-// run makes the guardian start the program and map its generation's page from the
-// region's memory file.
-func (k *keeper) run(block []byte, region int) error {
-	fd, err := memfd("reflect-launch", len(block), block)
+	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, n)
 	if err != nil {
-		return err
+		return -1, nil, fmt.Errorf("number the guardian's descriptors: %w", err)
 	}
-	defer unix.Close(fd)
-	if err := unix.Sendmsg(k.conn, guardian.CommandRun, unix.UnixRights(fd, region), nil, unix.MSG_NOSIGNAL); err != nil {
-		return fmt.Errorf("speak to the guardian: %w", err)
-	}
-	return nil
+	return high, func() { unix.Close(high) }, nil
 }
 
-// forkUses returns the first number above all descriptors that syscall.ForkExec
-// writes to in the child: it puts its own pipe, and whatever would be overwritten
-// before it is in place, above all that it is given (forkAndExecInChild1).
-func forkUses(files []uintptr) int {
-	next := len(files)
-	for _, fd := range files {
-		next = max(next, int(fd))
+// place puts descriptors in place, files[i] as i, by way of numbers from spare on,
+// which are free.
+func place(files []uintptr, spare int) (calls []guardian.Call) {
+	call := func(nr uintptr, args ...uintptr) {
+		c := guardian.Call{Nr: nr}
+		copy(c.Args[:], args)
+		calls = append(calls, c)
 	}
-	next += 2 // beyond, and the pipe
-	for i, fd := range files {
+	files = slices.Clone(files)
+	for i, fd := range files { // what would be overwritten before its turn
 		if int(fd) >= 0 && int(fd) < i {
-			next++
+			call(unix.SYS_DUP3, fd, uintptr(spare), unix.O_CLOEXEC)
+			files[i] = uintptr(spare)
+			spare++
 		}
 	}
-	return next + 1 // it steps over the pipe
+	for i, fd := range files {
+		switch int(fd) {
+		case -1:
+			call(unix.SYS_CLOSE_RANGE, uintptr(i), uintptr(i), 0)
+		case i:
+			call(unix.SYS_FCNTL, fd, unix.F_SETFD, 0)
+		default:
+			call(unix.SYS_DUP3, fd, uintptr(i), 0)
+		}
+	}
+	if n := len(files); n < 3 {
+		call(unix.SYS_CLOSE_RANGE, uintptr(n), 2, 0)
+	}
+	return calls
 }
 
-// guardianFile makes an executable memory file, numbered above the descriptors
-// that the fork puts in place before it executes it.
-func guardianFile(above int) (int, error) {
-	fd, err := unix.MemfdCreate("reflect-guard", unix.MFD_CLOEXEC|unix.MFD_EXEC)
-	if err == unix.EINVAL { // Linux < 6.3 has no MFD_EXEC: all are executable
-		fd, err = unix.MemfdCreate("reflect-guard", unix.MFD_CLOEXEC)
+// notStarted is why the program was not started: the guardian's step and its errno.
+func (k *keeper) notStarted(step guardian.Step, e unix.Errno) error {
+	switch step {
+	case guardian.StepDir:
+		return &os.PathError{Op: "chdir", Path: k.dir, Err: e}
+	case guardian.StepFiles:
+		return fmt.Errorf("%v: %w", step, e)
 	}
-	if err != nil {
-		return -1, fmt.Errorf("create the guardian's executable: %w", err)
-	}
-	if err = beyondFileSize(func() error { return writeAll(fd, guardian.ELF, 0) }); err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("write the guardian's executable: %w", err)
-	}
-	if fd >= above {
-		return readOnly(fd)
-	}
-	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, above)
-	unix.Close(fd)
-	if err != nil {
-		return -1, fmt.Errorf("number the guardian's executable: %w", err)
-	}
-	return readOnly(high)
-}
-
-// readOnly opens fd anew without write access: a file that is open for writing
-// can't be executed (ETXTBSY, execve(2)).
-func readOnly(fd int) (int, error) {
-	ro, err := unix.Open("/proc/self/fd/"+strconv.Itoa(fd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("open the guardian's executable: %w", err)
-	}
-	high, err := unix.FcntlInt(uintptr(ro), unix.F_DUPFD_CLOEXEC, fd)
-	unix.Close(ro)
-	unix.Close(fd)
-	if err != nil {
-		return -1, fmt.Errorf("number the guardian's executable: %w", err)
-	}
-	return high, nil
+	return startError(step, e)
 }
 
 // errGuardian means that the guardian ended without a word.
@@ -219,7 +178,8 @@ func (k *keeper) collect() {
 	for {
 		_, err := unix.Wait4(k.pid, nil, 0, nil)
 		if err != unix.EINTR {
-			return
+			break
 		}
 	}
+	k.space.Release()
 }

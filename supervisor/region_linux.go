@@ -47,6 +47,9 @@ func newRegion() (*region, error) {
 	return r, nil
 }
 
+// controlAt is where the control page is mapped here.
+func (r *region) controlAt() uintptr { return uintptr(unsafe.Pointer(&r.control[0])) }
+
 // mapFile maps a part of a file, writable.
 func mapFile(fd int, off int64, size, flags int) ([]byte, error) {
 	return unix.Mmap(fd, off, size, unix.PROT_READ|unix.PROT_WRITE, flags)

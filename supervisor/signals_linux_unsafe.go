@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/internal/early"
 )
 
 // An inheritance is what a process inherits of what the Go runtime changes before
@@ -27,13 +29,18 @@ type inheritance struct {
 //
 // A stripped executable has none: then SIGHUP and SIGINT stay ignored, which the
 // runtime leaves so, the mask is the one that the runtime made, and the limit is
-// known to syscall.ForkExec alone.
+// the first one where the one that holds looks like package syscall's.
 var inherited = sync.OnceValue(func() (s inheritance) {
 	const sigIgn = 1
 	handlers, mask := symbol{name: "runtime.fwdSig", size: signals * 8}, symbol{name: "runtime.initSigmask", size: 8}
 	limit := symbol{name: "syscall.origRlimitNofile", size: 8}
 	findSymbols(&handlers, &mask, &limit)
 	if handlers.address == 0 || mask.address == 0 || limit.address == 0 {
+		soft, hard := early.Files()
+		var now unix.Rlimit
+		if unix.Getrlimit(unix.RLIMIT_NOFILE, &now) == nil && now.Max == hard && now.Cur >= hard-1 {
+			s.files = &unix.Rlimit{Cur: soft, Max: hard}
+		}
 		return s
 	}
 	table := (*[signals]uint64)(*(*unsafe.Pointer)(unsafe.Pointer(&handlers.address)))
@@ -59,7 +66,8 @@ type symbol struct {
 // found if it has no symbol table or is position-independent. Only what is needed
 // is read: debug/elf would copy the whole table, and each page that is touched is
 // paid for twice, now and at our end. The linker puts functions before data, so
-// the search begins at the end.
+// the search begins at the end. The file stays mapped: to unmap it interrupts all
+// processors that run threads of ours.
 func findSymbols(wanted ...*symbol) {
 	// Package os would set its poller up first.
 	fd, err := unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -75,7 +83,6 @@ func findSymbols(wanted ...*symbol) {
 	if err != nil {
 		return
 	}
-	defer unix.Munmap(b)
 	le := binary.LittleEndian
 	const executable = 2 // ET_EXEC: symbols are addresses
 	if le.Uint16(b[16:]) != executable {

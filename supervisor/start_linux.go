@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -61,33 +60,10 @@ func (c *Cmd) Start() error {
 	return c.awaitExec()
 }
 
-// prepare does all that comes before the program's first instruction. The filter
-// is made while the guardian starts, and the shim while the filter is installed:
-// here, on one thread, since another would have to be made first.
-func (c *Cmd) prepare(r *run) error {
-	fds := make([]uintptr, len(c.copies.files))
-	for i, f := range c.copies.files {
-		fds[i] = number(f)
-	}
-	k, err := r.fixedAddresses(func() (*keeper, error) { return launch(c.Dir, fds) })
-	runtime.KeepAlive(c.copies.files)
-	if c.keeper = k; err != nil {
-		return err
-	}
-	if err = c.equip(r); err != nil {
-		return cmp.Or(k.started(), err)
-	}
-	return nil
-}
-
-// equip gives the guardian what it starts, and begins to serve.
-func (c *Cmd) equip(r *run) (err error) {
-	if c.relay.active {
-		c.relay.caught = new(caught)
-		if err = c.relay.caught.catch(); err != nil {
-			return err
-		}
-	}
+// prepare does all that comes before the program's first instruction. The shim is
+// completed while the guardian starts the program, which installs the filter: here,
+// on one thread, since another would have to be made first.
+func (c *Cmd) prepare(r *run) (err error) {
 	if r.region, err = newRegion(); err != nil {
 		return err
 	}
@@ -95,8 +71,20 @@ func (c *Cmd) equip(r *run) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := c.keeper.run(block, r.region.fd); err != nil {
+	fds := make([]uintptr, len(c.copies.files))
+	for i, f := range c.copies.files {
+		fds[i] = number(f)
+	}
+	k, err := r.fixedAddresses(func() (*keeper, error) { return launch(block, r.region.fd, fds) })
+	runtime.KeepAlive(c.copies.files)
+	if c.keeper = k; err != nil {
 		return err
+	}
+	if c.relay.active {
+		c.relay.caught = new(caught)
+		if err = c.relay.caught.catch(); err != nil {
+			return err
+		}
 	}
 	if err := r.buildRegion(c); err != nil {
 		return err
@@ -116,13 +104,13 @@ func number(f *os.File) uintptr {
 	return fd
 }
 
-// launchBlock compiles the plan and lays out what the guardian starts.
-func (c *Cmd) launchBlock(r *run) ([]byte, error) {
+// launchBlock compiles the plan and says what the guardian starts.
+func (c *Cmd) launchBlock(r *run) (l guardian.Launch, err error) {
 	if err := r.fillTable(c.Handlers); err != nil {
-		return nil, err
+		return l, err
 	}
 	if err := r.chooseBase(); err != nil {
-		return nil, err
+		return l, err
 	}
 	filter, err := bpf.Compile(c.Plan, bpf.Exempt{
 		Gate:     r.base + vdsoshim.GateOff,
@@ -130,24 +118,20 @@ func (c *Cmd) launchBlock(r *run) ([]byte, error) {
 		StubsEnd: r.base + vdsoshim.StubsOff + vdsoshim.StubsSize,
 	})
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	r.denies = len(filter.Deny) > 0
 	env := c.Env
 	if env == nil {
 		env = os.Environ()
 	}
-	signals := inherited()
-	l := guardian.Launch{
-		Path: c.Path, Args: c.Args, Env: env,
-		Main: filter.Main, Deny: filter.Deny, KeepPrivileges: c.Setuid, Ignored: signals.ignored, Blocked: signals.blocked, Mask: signals.known,
-		Control: vdsoshim.ControlOff, Tick: r.tick(),
-	}
-	block, err := l.Block()
-	if err != nil {
-		return nil, fmt.Errorf("arguments or environment hold a NUL byte: %w", err)
-	}
-	return block, nil
+	before := inherited()
+	return guardian.Launch{
+		Path: c.Path, Args: c.Args, Env: env, Dir: c.Dir,
+		Main: filter.Main, Deny: filter.Deny, KeepPrivileges: c.Setuid,
+		Ignored: before.ignored, Blocked: before.blocked, Mask: before.known, Limit: before.files,
+		Control: r.region.controlAt(), Tick: r.tick(),
+	}, nil
 }
 
 // begin takes the listener from the guardian and starts to serve.
@@ -159,7 +143,7 @@ func (c *Cmd) begin(r *run) error {
 	case m.Type == guardian.Exit:
 		return &ExecError{c.Path, fmt.Errorf("killed before it ran: %w", &ExitError{&State{Status: unix.WaitStatus(m.Status)}})}
 	case m.Type == guardian.Failed:
-		return startError(guardian.Step(m.Detail), unix.Errno(m.Status))
+		return c.keeper.notStarted(guardian.Step(m.Detail), unix.Errno(m.Status))
 	case m.Type != guardian.Started || fd < 0:
 		return fmt.Errorf("unexpected message %d from the guardian", m.Type)
 	}

@@ -121,13 +121,6 @@ func inspect(pid int) (_ *guard, err error) {
 			unix.Close(g.pidfd)
 		}
 	}()
-	exe, err := os.Readlink(proc(pid, "exe"))
-	if err != nil {
-		return nil, err
-	}
-	if exe != "/memfd:"+guardian.Name+" (deleted)" {
-		return nil, errOther
-	}
 	if err := g.findPage(); err != nil {
 		return nil, err
 	}

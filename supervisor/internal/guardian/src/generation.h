@@ -14,14 +14,6 @@
 #define WATCH_AFTER 100 // ms: most programs end sooner, and need nothing of this
 #define SLACK 125000000UL // ns: by how much a tick may be late, to share another's wake-up
 
-static volatile u64 *generation;
-static u64 tick;               // ms between two bumps, 0 for none
-static u64 due;                // when to bump next, 0 for never
-static int watching;
-static int page = -1;          // the memory file, for `reflect reseed` to read
-static int clones = -1;        // the kernel's messages about devices
-static int jumps = -1;         // a timer that tells when the clock was set, or the machine slept
-
 static u64 now(void)
 {
 	struct {
@@ -33,19 +25,16 @@ static u64 now(void)
 
 static void bump(void)
 {
-	__atomic_fetch_add(generation, BUMP, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(my->generation, BUMP, __ATOMIC_SEQ_CST);
 }
 
-// map_generation keeps the memory file's descriptor.
-static long map_generation(int fd, u64 offset)
+static void begin_generation(void)
 {
-	long at = SYS(SYS_mmap, 0, 4096, 3, 1 /* MAP_SHARED */, fd, offset);
-	if (at < 0 && at > -4096)
-		return at;
-	generation = (volatile u64 *)at;
-	page = fd;
-	due = now() + WATCH_AFTER;
-	return 0;
+	my->generation = my->launch->page;
+	my->page = my->launch->region;
+	my->tick = my->launch->tick;
+	my->clones = my->jumps = -1;
+	my->due = now() + WATCH_AFTER;
 }
 
 // watch_clones listens for what the kernel says when the machine's generation
@@ -62,13 +51,13 @@ static void watch_clones(void)
 		{ 0x06 /* RET K */, 0, 0, 0 },
 	};
 	struct sock_fprog filter = { 4, code };
-	clones = SYS(SYS_socket, 16, 3 | 02004000 /* SOCK_RAW, CLOEXEC, NONBLOCK */, NETLINK_KOBJECT_UEVENT);
-	if (clones < 0)
+	my->clones = SYS(SYS_socket, 16, 3 | 02004000 /* SOCK_RAW, CLOEXEC, NONBLOCK */, NETLINK_KOBJECT_UEVENT);
+	if (my->clones < 0)
 		return;
-	SYS(SYS_setsockopt, clones, 1 /* SOL_SOCKET */, 26 /* SO_ATTACH_FILTER */, &filter, sizeof filter);
-	if (SYS(SYS_bind, clones, &to, sizeof to) < 0) {
-		SYS(SYS_close, clones);
-		clones = -1;
+	SYS(SYS_setsockopt, my->clones, 1 /* SOL_SOCKET */, 26 /* SO_ATTACH_FILTER */, &filter, sizeof filter);
+	if (SYS(SYS_bind, my->clones, &to, sizeof to) < 0) {
+		SYS(SYS_close, my->clones);
+		my->clones = -1;
 	}
 }
 
@@ -80,10 +69,10 @@ static void watch_jumps(void)
 	struct {
 		long interval_s, interval_ns, s, ns;
 	} never = { 0, 0, 1L << 33, 0 };
-	jumps = SYS(SYS_timerfd_create, 0 /* CLOCK_REALTIME */, 02004000 /* TFD_CLOEXEC, TFD_NONBLOCK */);
-	if (jumps >= 0 && SYS(SYS_timerfd_settime, jumps, 3 /* ABSTIME, CANCEL_ON_SET */, &never, 0) < 0) {
-		SYS(SYS_close, jumps);
-		jumps = -1;
+	my->jumps = SYS(SYS_timerfd_create, 0 /* CLOCK_REALTIME */, 02004000 /* TFD_CLOEXEC, TFD_NONBLOCK */);
+	if (my->jumps >= 0 && SYS(SYS_timerfd_settime, my->jumps, 3 /* ABSTIME, CANCEL_ON_SET */, &never, 0) < 0) {
+		SYS(SYS_close, my->jumps);
+		my->jumps = -1;
 	}
 }
 
@@ -105,13 +94,13 @@ static int is_clone(const char *msg, long n)
 // among them: the kernel's have port 0. Where some were lost, this one may be.
 static void hear(void)
 {
-	static char msg[8192]; // UEVENT_BUFFER_SIZE is 2048
+	char *msg = my->message;
 	struct sockaddr_nl from;
 	u32 len;
 	long n;
 	do {
 		len = sizeof from;
-		n = SYS(SYS_recvfrom, clones, msg, sizeof msg, 0x40 /* MSG_DONTWAIT */, &from, &len);
+		n = SYS(SYS_recvfrom, my->clones, msg, sizeof my->message, 0x40 /* MSG_DONTWAIT */, &from, &len);
 		if (n == -105 /* ENOBUFS */ || (n > 0 && from.nl_pid == 0 && is_clone(msg, n)))
 			bump();
 	} while (n >= 0 || n == -105 || n == -EINTR);
@@ -120,33 +109,33 @@ static void hear(void)
 static void check_jumps(void)
 {
 	u64 ends;
-	if (SYS(SYS_read, jumps, &ends, sizeof ends) == -125 /* ECANCELED */)
+	if (SYS(SYS_read, my->jumps, &ends, sizeof ends) == -125 /* ECANCELED */)
 		bump();
 }
 
 // slack lets the kernel wake us late, or, with 0, on time again.
 static void slack(u64 ns)
 {
-	if (watching)
+	if (my->watching)
 		SYS(SYS_prctl, PR_SET_TIMERSLACK, ns);
 }
 
 // pass does what is due and returns how many ms to wait for what comes next.
 static int pass(void)
 {
-	if (!due)
+	if (!my->due)
 		return -1;
 	u64 t = now();
-	if (t < due)
-		return due - t;
-	if (!watching) {
-		watching = 1;
+	if (t < my->due)
+		return my->due - t;
+	if (!my->watching) {
+		my->watching = 1;
 		watch_clones();
 		watch_jumps();
 	}
 	bump(); // the first time for what happened before
-	due = tick ? t + tick : 0;
-	return due ? (int)tick : -1;
+	my->due = my->tick ? t + my->tick : 0;
+	return my->due ? (int)my->tick : -1;
 }
 
 // asked says whether a signal is a request to bump. The kernel lets a process of

@@ -1,0 +1,25 @@
+// Package early does what must come before the initialisation of other packages.
+// It imports nothing and its path comes before that of package syscall, so it
+// precedes that (Go's specification, "Program initialization").
+//
+// The main goroutine gets a stack of the size that starting a program takes: to
+// grow it step by step takes longer, more so the more functions are on it.
+package early
+
+// files is RLIMIT_NOFILE as this process got it: package syscall raises the soft
+// limit.
+var files [2]uint64
+
+func init() {
+	grow()
+	prlimit(&files)
+}
+
+// Files is RLIMIT_NOFILE, soft and hard, as it was when this process was started;
+// zeros where that is not known.
+func Files() (soft, hard uint64) { return files[0], files[1] }
+
+func grow()
+
+//go:noescape
+func prlimit(files *[2]uint64)
