@@ -127,7 +127,7 @@ rules:
   - {calls: open, do: audit}
 `)
 	const want = `CALL             WHEN                           MEETS         MECHANISM  VDSO FUNCTION   SYSTEM CALL                WHY
-1000             -                              return 32767  auto       -               shim where patched, else supervisor a:9:6
+1000             -                              return 32767  auto       -               supervisor                           a:9:6; sites are not patched: the image has room for numbers up to 479
 clock_getres     -                              shim          auto       shim            supervisor                 a:7:6
 clock_gettime    -                              shim          auto       shim            supervisor                 a:7:6
 close            -                              allow         -          -               kernel                     a:8:6

@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // A PatchKind is what the shim does with a call that comes from a patched site.
 type PatchKind uint8
@@ -48,6 +51,10 @@ func neverPatched(nr int) bool {
 	return ok && slices.Contains(NeverPatched, name)
 }
 
+// PatchNumbers is how many numbers the image's table has room for, from 0 on. Kernels
+// have fewer calls.
+const PatchNumbers = 480
+
 // patchEntries are the calls of which the image serves patched sites: the entry
 // must keep every register and use no stack of the program's.
 var patchEntries = [...]string{"getrandom"}
@@ -76,7 +83,7 @@ func (p *Plan) PatchedCall(nr int) (PatchedCall, bool) {
 		return PatchedCall{}, false
 	}
 	r := &rules[0]
-	if !r.wantsPatch() || neverPatched(nr) {
+	if !r.wantsPatch() || neverPatched(nr) || nr >= PatchNumbers {
 		return PatchedCall{}, false
 	}
 	c := PatchedCall{Nr: nr}
@@ -122,6 +129,8 @@ func (p *Plan) unpatched(r *Rule) string {
 		}
 	case constant && asked && r.Mechanism == Auto && neverPatched(r.Nr):
 		return "this call is never moved"
+	case r.wantsPatch() && r.Nr >= PatchNumbers:
+		return fmt.Sprintf("the image has room for numbers up to %d", PatchNumbers-1)
 	case r.Action.Kind == Shim && r.Mechanism == Patch && !slices.Contains(patchEntries[:], r.Name):
 		return "the image has no entry for patched sites of this call"
 	}

@@ -49,9 +49,9 @@ rules:
 `}, []string{"getgid constant 0"}, []string{"getgid constant 0"}},
 		{"constants that the filter gives", []string{"rules: [{calls: [getpid, gettid], do: {errno: EIO}}, {calls: getuid, do: {return: 0}}, {calls: getgid, do: {return: -4095}}]\n"},
 			nil, []string{"getpid constant -5", "getuid constant 0", "getgid constant -4095", "gettid constant -5"}},
-		{"constants that it can't give", []string{"rules: [{calls: getpid, do: {return: 1}}, {calls: getuid, do: {return: -4096}}, {calls: 1000, do: {return: 9223372036854775807}}]\n"},
-			[]string{"getpid constant 1", "getuid constant -4096", "1000 constant 9223372036854775807"},
-			[]string{"getpid constant 1", "getuid constant -4096", "1000 constant 9223372036854775807"}},
+		{"constants that it can't give", []string{"rules: [{calls: getpid, do: {return: 1}}, {calls: getuid, do: {return: -4096}}, {calls: [479, 480, 1000], do: {return: 9223372036854775807}}]\n"},
+			[]string{"getpid constant 1", "getuid constant -4096", "479 constant 9223372036854775807"},
+			[]string{"getpid constant 1", "getuid constant -4096", "479 constant 9223372036854775807"}},
 		{"the handoff's calls", []string{"rules: [{calls: munmap, do: {return: 0}}, {calls: mmap, do: {errno: ENOMEM}}, {calls: prctl, do: deny}, {calls: execve, do: {errno: EACCES}}]\n"},
 			[]string{"mmap constant -12", "munmap constant 0"}, []string{"mmap constant -12", "munmap constant 0"}},
 		{"what never is", []string{`

@@ -48,16 +48,12 @@ type hit struct {
 // answers are the calls that patched sites lead into the shim for.
 func (r *run) answers() map[int]vdsoshim.Answer {
 	out := map[int]vdsoshim.Answer{}
-	constants := 0
 	for _, c := range r.plan.Patched() {
 		switch c.Kind {
 		case policy.PatchShim:
 			out[c.Nr] = vdsoshim.Answer{Kind: vdsoshim.AnswerGenerator}
 		case policy.PatchConstant:
-			// The others stay with notification.
-			if constants++; constants <= vdsoshim.MaxConstants {
-				out[c.Nr] = vdsoshim.Answer{Kind: vdsoshim.AnswerConstant, Value: c.Value}
-			}
+			out[c.Nr] = vdsoshim.Answer{Kind: vdsoshim.AnswerConstant, Value: c.Value}
 		case policy.PatchPass:
 			out[c.Nr] = vdsoshim.Answer{Kind: vdsoshim.AnswerKernel}
 		}

@@ -3,7 +3,17 @@ package supervisor
 import (
 	"slices"
 	"testing"
+
+	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/vdsoshim"
 )
+
+// What a policy promises, the image has room for.
+func TestPatchNumbers(t *testing.T) {
+	if policy.PatchNumbers != vdsoshim.DispatchCalls {
+		t.Errorf("a policy patches numbers below %d, the image those below %d", policy.PatchNumbers, vdsoshim.DispatchCalls)
+	}
+}
 
 func TestWants(t *testing.T) {
 	type answer struct {

@@ -26,8 +26,11 @@ const (
 	AnswerKernel
 )
 
-// immediate is where a constant's value stands in its code, shim/reflected.S.
-const immediate = 49
+// Where a constant's value and number stand in its code, shim/reflected.S.
+const (
+	constantValue  = 36
+	constantNumber = 50
+)
 
 // writeAnswers fills the dispatcher's table and the constants' code.
 func (c *completion) writeAnswers() error {
@@ -39,23 +42,28 @@ func (c *completion) writeAnswers() error {
 	used := 0
 	for _, nr := range slices.Sorted(maps.Keys(c.o.Answers)) {
 		a := c.o.Answers[nr]
-		if nr < 0 || nr >= dispatchCalls {
+		if nr < 0 || nr >= DispatchCalls {
 			return fmt.Errorf("system call %d: %w", nr, ErrRoom)
 		}
 		to := uint32(dispatchKernel)
 		switch a.Kind {
+		case AnswerKernel:
+			c.entries[nr] = 0
 		case AnswerGenerator:
-			to = uint32(dispatchedGetrandom.off)
+			to = uint32(reflectedGetrandom.off)
 			c.entries[nr] = reflectedGetrandom.off
 		case AnswerConstant:
-			if used == MaxConstants {
-				return fmt.Errorf("more than %d constants: %w", MaxConstants, ErrRoom)
+			if used == constantRoom {
+				to = dispatchValue
+				le.PutUint64(c.image[valuesOff+8*nr:], uint64(a.Value))
+				break
 			}
 			at := constants.off + constantSize*uint64(used)
 			used++
-			le.PutUint64(c.image[at+immediate:], uint64(a.Value))
+			le.PutUint64(c.image[at+constantValue:], uint64(a.Value))
+			le.PutUint32(c.image[at+constantNumber:], uint32(nr))
 			to = uint32(at)
-			c.entries[nr] = at + constantDirect
+			c.entries[nr] = at
 		}
 		le.PutUint32(c.image[tableOff+4*nr:], to)
 	}
@@ -63,36 +71,49 @@ func (c *completion) writeAnswers() error {
 }
 
 // Entry is the offset of the code that serves a call at a site that can bring
-// no other: it is entered with rax as the program left it and the address
-// behind the site in rcx. There is none for a call that passes through to the
-// kernel: that leads to the beginning of a record.
+// no other: it is entered with the address behind the site in rcx, whatever rax is.
+// Other calls need a record.
 func (b *Built) Entry(nr int) (off uint64, ok bool) {
 	off, ok = b.entries[nr]
-	return off, ok
+	return off, ok && off != 0
+}
+
+// Passes tells whether a call that can come by patched sites passes through to the
+// kernel, which is done by the beginning of a record.
+func (b *Built) Passes(nr int) bool {
+	off, ok := b.entries[nr]
+	return ok && off == 0
 }
 
 // Record returns a site's record, StubSize bytes for the address at among the
 // stubs in the region (so below 2 GiB), in a program that has the image at base. It
-// is entered at its beginning, to make the call, or at StubDispatch, to have the
-// number looked at; rcx need not be set. With counting, calls by StubDispatch are
-// counted as those of site number counter too (0 for sites that have none).
+// is entered at its beginning, to make the call, with the address behind the site in
+// rcx, or at StubDispatch, to have the number looked at; there rcx need not be set.
+// With counting, calls by StubDispatch are counted as those of site number counter too
+// (0 for sites that have none).
 func (b *Built) Record(base, at, site uint64, counter int) []byte {
 	to := dispatch.off
 	if b.Counting {
 		to = countedDispatch.off
 	}
 	r := make([]byte, 0, StubSize)
-	r = append(r, 0x0f, 0x05)                             // syscall
-	r = le.AppendUint64(append(r, 0x48, 0xb9), site+2)    // mov $(site+2), %rcx
-	r = pad(append(r, 0xff, 0xe1), StubReturn)            // jmp *%rcx
-	r = le.AppendUint64(le.AppendUint64(r, site+2), site) // STUB_RETURN, STUB_SITE
-	r = le.AppendUint32(append(r, 0xb9), uint32(at))      // mov $at, %ecx
-	r = append(r, 0xe9)                                   // jmp shim_dispatch
+	r = append(r, 0x0f, 0xb7, 0x49, 0xfe)                              // movzwl -2(%rcx), %ecx
+	r = le.AppendUint32(append(r, 0x8d, 0x89), ^uint32(syscallInsn)+1) // lea -SYSCALL_INSN(%rcx), %ecx
+	r = append(r, 0xe3, 6)                                             // jrcxz, over the next
+	r = append(r, 0xff, 0x25)                                          // jmp *site
+	r = le.AppendUint32(r, uint32(StubSite-(len(r)+4)))
+	r = append(r, 0x0f, 0x05)                          // syscall
+	r = le.AppendUint64(append(r, 0x48, 0xb9), site+2) // mov $(site+2), %rcx
+	r = pad(append(r, 0xff, 0xe1), StubDispatch)       // jmp *%rcx
+	r = le.AppendUint32(append(r, 0xb9), uint32(at))   // mov $at, %ecx
+	r = append(r, 0xe9)                                // jmp shim_dispatch
 	r = le.AppendUint32(r, uint32(base+to-(at+uint64(len(r))+4)))
 	r = pad(r, stubCounter)
+	counts := uint32(0)
 	if b.Counting {
-		r = le.AppendUint64(r, CountersOff+CounterRows*CounterRowSize+8*uint64(counter))
+		counts = uint32(CountersOff + CounterRows*CounterRowSize + 8*counter)
 	}
+	r = le.AppendUint64(le.AppendUint32(r, counts), site)
 	return Unit(r, site+2)
 }
 

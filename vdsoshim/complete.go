@@ -66,7 +66,7 @@ type Built struct {
 	Counters []string
 	// Counting means that functions and sites count: a site then needs a record.
 	Counting bool
-	entries  map[int]uint64 // see Entry
+	entries  map[int]uint64 // see Entry; 0 means that it passes through
 }
 
 // completion is the work of one Complete.

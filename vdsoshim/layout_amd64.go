@@ -11,13 +11,13 @@ const (
 	CounterSites          = 0x1000
 	CountersOff           = 0xc000
 	CountersSize          = 0x18000
+	DispatchCalls         = 0x1e0
 	ImageSize             = 0xa000
 	LinkNearLater         = 0x56
 	LinkNearLibraries     = 0x55
 	LinkNearProgram       = 0x54
 	LinkOff               = 0xb000
 	LinkStubs             = 0x53
-	MaxConstants          = 0x40
 	NearLater             = 0xc
 	NearSize              = 0x8000
 	PageSize              = 0x1000
@@ -34,29 +34,28 @@ const (
 	StepProtect           = 0x6
 	StepUser              = 0x5
 	StubDispatch          = 0x20
-	StubReturn            = 0x10
-	StubSite              = 0x18
+	StubSite              = 0x30
 	StubSize              = 0x40
 	StubUnwind            = 0x38
 	StubsOff              = 0xe4000
 	StubsSize             = 0x10000
 	UserOff               = 0xf4000
-	ChachaAvx2Off         = 0x6180
-	ChachaAvx2ZmmOff      = 0x6c80
-	ChachaAvx512Off       = 0x4e80
-	ChachaScalarOff       = 0x6d80
-	GateOff               = 0x74d0 // of its system call instruction
-	HandoffOff            = 0x7530
-	ReflectedGetrandomOff = 0x3480
+	ChachaAvx2Off         = 0x7000
+	ChachaAvx2ZmmOff      = 0x7b00
+	ChachaAvx512Off       = 0x5d00
+	ChachaScalarOff       = 0x7c00
+	GateOff               = 0x8350 // of its system call instruction
+	HandoffOff            = 0x83b0
+	ReflectedGetrandomOff = 0x42c0
 )
 
 const (
 	bloomWords     = 0x4
-	constantDirect = 0x4
+	constantRoom   = 0x40
 	constantSize   = 0x40
 	countedSlots   = 0x10
-	dispatchCalls  = 0x1e0
 	dispatchKernel = 0x1
+	dispatchValue  = 0x2
 	forwardSlots   = 0x40
 	hashBuckets    = 0x20
 	linkBase       = 0x51
@@ -70,39 +69,40 @@ const (
 	planLink       = 0x20
 	planOurs       = 0x80000000
 	planPatch      = 0x18
-	stubCounter    = 0x30
-	copiesOff      = 0x2330
-	cpuCallOff     = 0x34cd
-	cpuDispatchOff = 0x3d90
-	cpuVdsoOff     = 0x2d23
-	planOff        = 0x21c0
+	stubCounter    = 0x2c
+	syscallInsn    = 0x50f
+	copiesOff      = 0x2270
+	cpuCallOff     = 0x4319
+	cpuDispatchOff = 0x4be1
+	cpuVdsoOff     = 0x3b63
+	planOff        = 0x2100
 	stubsOff       = 0xe4000
-	tableOff       = 0x2400
+	tableOff       = 0x2340
+	valuesOff      = 0x2ac0
 )
 
 var (
-	chachaAvx2          = function{0x6180, 2816}
-	chachaAvx2Zmm       = function{0x6c80, 256}
-	chachaAvx512        = function{0x4e80, 4864}
-	chachaScalar        = function{0x6d80, 832}
-	constants           = function{0x3e80, 4096}
-	counted             = function{0x72c0, 512}
-	countedDispatch     = function{0x3d80, 128}
-	dispatch            = function{0x3e00, 96}
-	dispatchedGetrandom = function{0x3e60, 32}
-	fillByCall          = function{0x7710, 102}
-	forward             = function{0x70c0, 512}
-	getrandom           = function{0x2cc0, 1984}
-	getrandomRare       = function{0x7776, 446}
-	handoffMain         = function{0x799b, 1973}
-	rdpid               = function{0x74c0, 8}
-	reflectedGetrandom  = function{0x3480, 2304}
-	stubClockGetres     = function{0x74f0, 16}
-	stubClockGettime    = function{0x74e0, 16}
-	stubGetcpu          = function{0x7520, 16}
-	stubGetrandom       = function{0x7934, 103}
-	stubGettimeofday    = function{0x7500, 16}
-	stubTime            = function{0x7510, 16}
+	chachaAvx2         = function{0x7000, 2816}
+	chachaAvx2Zmm      = function{0x7b00, 256}
+	chachaAvx512       = function{0x5d00, 4864}
+	chachaScalar       = function{0x7c00, 832}
+	constants          = function{0x4d00, 4096}
+	counted            = function{0x8140, 512}
+	countedDispatch    = function{0x4bc0, 128}
+	dispatch           = function{0x4c40, 192}
+	fillByCall         = function{0x8590, 102}
+	forward            = function{0x7f40, 512}
+	getrandom          = function{0x3b00, 1984}
+	getrandomRare      = function{0x85f6, 446}
+	handoffMain        = function{0x881b, 1973}
+	rdpid              = function{0x8340, 8}
+	reflectedGetrandom = function{0x42c0, 2304}
+	stubClockGetres    = function{0x8370, 16}
+	stubClockGettime   = function{0x8360, 16}
+	stubGetcpu         = function{0x83a0, 16}
+	stubGetrandom      = function{0x87b4, 103}
+	stubGettimeofday   = function{0x8380, 16}
+	stubTime           = function{0x8390, 16}
 )
 
 var (
@@ -114,5 +114,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x2330, 192}
+	copyRoom    = room{0x2270, 192}
 )

@@ -168,7 +168,7 @@ static void make(const struct site *s, long nr, int arithmetic, uint64_t sp, lon
 	for (int i = 160; i < 160 + 256; i++)
 		in.fx[i] = next();
 	uint64_t offset = next() & 0x7ff, n = 1 + next() % 300;
-	in.gpr[RAX] = nr;
+	in.gpr[RAX] = next() << 32 | nr; // the kernel looks at half of it
 	in.gpr[RDI] = in.gpr[R12] = (uint64_t)buf + offset;
 	in.gpr[RSI] = n;
 	in.gpr[RDX] = 0;

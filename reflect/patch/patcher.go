@@ -36,15 +36,16 @@ func New(base uint64, image *vdsoshim.Built) *Patcher {
 
 // Why a site is not patched, besides a [site.Refusal].
 var (
-	ErrNoFile    = errors.New("not code from a file")
-	ErrWritable  = errors.New("the program may write this code")
-	ErrShared    = errors.New("shared memory")
-	ErrForbidden = errors.New("the kernel forbids writing to code (proc_mem.force_override)")
-	ErrModified  = errors.New("the code is not what its file says")
-	ErrOffline   = errors.New("only safe before any thread runs there")
-	ErrLost      = errors.New("the program has unmapped the shim, or mapped something over it")
-	errPatched   = errors.New("patched already")
-	errBusy      = errors.New("another patch is being made")
+	ErrNoFile     = errors.New("not code from a file")
+	ErrWritable   = errors.New("the program may write this code")
+	ErrUnreadable = errors.New("the program may not read this code") // where answers look for breakpoints
+	ErrShared     = errors.New("shared memory")
+	ErrForbidden  = errors.New("the kernel forbids writing to code (proc_mem.force_override)")
+	ErrModified   = errors.New("the code is not what its file says")
+	ErrOffline    = errors.New("only safe before any thread runs there")
+	ErrLost       = errors.New("the program has unmapped the shim, or mapped something over it")
+	errPatched    = errors.New("patched already")
+	errBusy       = errors.New("another patch is being made")
 )
 
 // Patch makes the site at addr, a `syscall` instruction that has just been
@@ -153,6 +154,8 @@ func (p *Patcher) locate(proc *process, m mapping, addr uint64) (*file, uint64, 
 		return nil, 0, errUnmapped
 	case m.perms[1] == 'w':
 		return nil, 0, ErrWritable
+	case m.perms[0] != 'r':
+		return nil, 0, ErrUnreadable
 	case m.perms[3] == 's':
 		return nil, 0, ErrShared
 	case m.inode == 0:

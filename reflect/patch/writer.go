@@ -103,7 +103,10 @@ func (w *writer) entry() (at uint64, record, fold bool) {
 	if off, ok := w.p.image.Entry(w.nr); ok {
 		return w.p.base + off, false, true
 	}
-	return 0, true, false
+	if w.p.image.Passes(w.nr) {
+		return 0, true, false
+	}
+	return vdsoshim.StubDispatch, true, false
 }
 
 func (w *writer) record(at uint64) []byte {

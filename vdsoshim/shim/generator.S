@@ -511,6 +511,9 @@ shim_reflected_getrandom:
 	lahf
 	seto %al
 	mov %eax, %r11d
+	/* A breakpoint at the site, see reflected.S. */
+	cmpw $SYSCALL_INSN, -2(%rcx)
+	jne .Lcall_site
 	/* Unknown flags, two that exclude each other, lengths and addresses that
 	 * are strange: the kernel's. */
 	cmp $GRND_KNOWN, %edx

@@ -2,20 +2,27 @@
  * Where patched system call instructions lead to, besides the generator.
  *
  * A site's stub sets rcx to the address behind the site, as the kernel does, and
- * jumps to an entry: shim_reflected_getrandom, or one of shim_constants behind
- * its first instruction. Everything but rax, rcx and r11 has to stay, the flags
- * too, and there is no stack; see shim_reflected_getrandom for the rest.
+ * jumps to an entry: shim_reflected_getrandom, or one of shim_constants.
+ * Everything but rax, rcx and r11 has to stay, the flags too, and there is no
+ * stack; see shim_reflected_getrandom for the rest.
  *
  * A site that can bring any number, or passes through to the kernel, has a
  * record in the region's stubs as well, made by the supervisor (STUB_ in
  * shim.h). It is code, so that the filter can exempt its system call by address:
  *
- *	syscall
+ *	movzwl -2(%rcx), %ecx
+ *	lea -SYSCALL_INSN(%rcx), %ecx
+ *	jrcxz 1f
+ *	jmp *site
+ * 1:	syscall
  *	mov $(site + 2), %rcx
  *	jmp *%rcx
- *	...
  *	mov $record, %ecx
  *	jmp shim_dispatch
+ *
+ * Whatever answers a call, or makes it, looks first whether the site still is what
+ * it was. Where a debugger or the kernel's uprobes have a breakpoint, the call goes
+ * back to the site, for the breakpoint to be met.
  */
 #include "shim.h"
 
@@ -28,6 +35,12 @@
 	/* The return address is in the record rcx. */
 	.macro CFI_RECORD
 	.cfi_escape 0x10, DW_RIP, 2, 0x70 + DW_RCX, STUB_RETURN
+	.endm
+
+/* Sets the flags for what jne asks: is the site, with what is behind it in reg,
+ * something else now? */
+	.macro CMP_SITE reg, off
+	cmpw $SYSCALL_INSN, \off(\reg)
 	.endm
 
 	.macro FLAGS_BACK
@@ -46,6 +59,7 @@ shim_counted_dispatch:
 	.cfi_startproc
 	.cfi_def_cfa rsp, 0
 	CFI_RECORD
+	mov %eax, %eax
 	mov %eax, %r11d
 	lahf
 	seto %al
@@ -54,6 +68,10 @@ shim_counted_dispatch:
 	or %rcx, %r11
 	/* Somewhere in the upper half of r11, which no rule describes. */
 	.cfi_undefined rip
+	shr $32, %rcx
+	mov STUB_SITE(%rcx), %rcx
+	CMP_SITE %rcx, 0
+	jne 2f
 	.globl shim_cpu_dispatch
 	.hidden shim_cpu_dispatch
 shim_cpu_dispatch:
@@ -70,7 +88,7 @@ shim_cpu_dispatch:
 	mov STUB_COUNTER(%rcx), %ecx
 	add SELF, %rcx
 	lock incq (%rcx)
-	mov %r11, %rcx
+2:	mov %r11, %rcx
 	shr $32, %rcx
 	CFI_RECORD
 	mov %r11d, %r11d
@@ -97,50 +115,73 @@ shim_dispatch:
 	jae 2f
 	shl $2, %r11d
 	add TABLE, %r11
-	cmpl $DISPATCH_KERNEL, (%r11)
+	cmpl $DISPATCH_VALUE, (%r11)
 	jbe 1f
+	mov STUB_RETURN(%rcx), %rcx
+	.cfi_remember_state
+	.cfi_register rip, rcx
 	mov (%r11), %r11d
 	add SELF, %r11
 	FLAGS_BACK
 	jmp *%r11
 1:
+	.cfi_restore_state
+	je 4f
+	cmpl $DISPATCH_KERNEL, (%r11)
 	jb 3f
 	/* To the kernel, from the record. */
 	sub TABLE, %r11
 	shr $2, %r11d
 	FLAGS_BACK
 	mov %r11d, %eax
-	jmp *%rcx
+	mov %rcx, %r11
+	mov STUB_RETURN(%rcx), %rcx
+	.cfi_remember_state
+	.cfi_register rip, rcx
+	jmp *%r11
+	.cfi_restore_state
 3:	sub TABLE, %r11
 	shr $2, %r11d
 2:	FLAGS_BACK
 	mov %r11d, %eax
 	mov STUB_SITE(%rcx), %rcx
+	.cfi_remember_state
 	.cfi_register rip, rcx
 	jmp *%rcx
-	.balign 16, 0xcc
+	.cfi_restore_state
+
+	/* A constant that has no code of its own. The flags come back before the
+	 * value does, with r11's in the upper half of eax meanwhile. */
+4:	mov STUB_SITE(%rcx), %rcx
+	CMP_SITE %rcx, 0
+	jne 5f
+	lea 2(%rcx), %rcx
+	.cfi_register rip, rcx
+	lea (shim_values - shim_table)(%r11, %r11), %r11
+	sub TABLE, %r11
+	shl $3, %al
+	imul $0x10001, %eax, %eax
+	add $0x78, %al
+	sahf
+	bswap %eax
+	movzwl %ax, %eax
+	lea 0x200(%rax), %eax
+	xchg %rax, %r11
+	mov (%rax), %rax
+	jmp *%rcx
+5:	.cfi_undefined rip
+	sub TABLE, %r11
+	shr $2, %r11d
+	FLAGS_BACK
+	mov %r11d, %eax
+	jmp *%rcx
+	.balign 64, 0xcc
 	.cfi_endproc
 	.size shim_dispatch, . - shim_dispatch
 
-/* shim_reflected_getrandom for the dispatcher. */
-	.globl shim_dispatched_getrandom
-	.hidden shim_dispatched_getrandom
-	.type shim_dispatched_getrandom, @function
-shim_dispatched_getrandom:
-	.cfi_startproc
-	.cfi_def_cfa rsp, 0
-	CFI_RECORD
-	mov STUB_RETURN(%rcx), %rcx
-	.cfi_register rip, rcx
-	jmp shim_reflected_getrandom
-	.balign 64, 0xcc
-	.cfi_endproc
-	.size shim_dispatched_getrandom, . - shim_dispatched_getrandom
-
 /*
- * Constants: the value is written in at launch. The flags are read, but no
- * instruction changes them. Each has two entries: with the record in rcx, and
- * CONSTANT_DIRECT behind it with the return address.
+ * Constants: number and value are written in at launch. rax need not have the
+ * number.
  */
 	.globl shim_constants
 	.hidden shim_constants
@@ -148,20 +189,26 @@ shim_dispatched_getrandom:
 shim_constants:
 	.cfi_startproc
 	.cfi_def_cfa rsp, 0
-	.rept CONSTANTS
-	CFI_RECORD
-	mov STUB_RETURN(%rcx), %rcx
 	.cfi_register rip, rcx
+	.rept CONSTANTS
 	lahf
 	seto %al
+	CMP_SITE %rcx, -2
+	jne 1f
 	movzbl %al, %r11d
+	shl $11, %r11d
+	FLAGS_BACK
 	movzbl %ah, %eax
-	lea (, %r11, 8), %r11
-	lea (, %r11, 8), %r11
-	lea (, %r11, 8), %r11
-	lea 0x200(%rax, %r11, 4), %r11
+	lea 0x200(%rax, %r11), %r11
 	movabs $0x1122334455667788, %rax
 	jmp *%rcx
+1:	FLAGS_BACK
+	mov $0x11223344, %eax
+	.cfi_remember_state
+	lea -2(%rcx), %rcx
+	.cfi_undefined rip
+	jmp *%rcx
+	.cfi_restore_state
 	.balign CONSTANT_SIZE, 0xcc
 	.endr
 	.cfi_endproc
@@ -187,8 +234,8 @@ shim_stubs:
 	.cfi_endproc
 	.size shim_stubs, . - shim_stubs
 
-/* What the dispatcher does with each number: 0, DISPATCH_KERNEL, or an offset
- * into the image. Written at launch. */
+/* What the dispatcher does with each number: 0, DISPATCH_KERNEL, DISPATCH_VALUE, or
+ * an offset into the image. Written at launch. */
 	.section .rodata, "a", @progbits
 	.balign 64
 	.globl shim_table
@@ -197,3 +244,11 @@ shim_stubs:
 shim_table:
 	.zero 4 * DISPATCH_CALLS
 	.size shim_table, . - shim_table
+
+/* The constants, by number, where that says DISPATCH_VALUE. */
+	.globl shim_values
+	.hidden shim_values
+	.type shim_values, @object
+shim_values:
+	.zero 8 * DISPATCH_CALLS
+	.size shim_values, . - shim_values

@@ -27,18 +27,20 @@
 
 /* A site's record among the stubs. */
 #define STUB_SIZE 64
-#define STUB_RETURN 16	/* the address behind the site */
-#define STUB_SITE 24	/* the site */
 #define STUB_DISPATCH 32	/* entry that looks at the number */
-#define STUB_COUNTER 48	/* where the site's counter is, from the image on; 0 where nothing counts */
-#define STUB_UNWIND 56	/* the address behind the site, also of a stub: for unwinders, see shim_stubs */
+#define STUB_COUNTER 44	/* where the site's counter is, from the image on; 0 where nothing counts */
+#define STUB_SITE 48	/* the site */
+#define STUB_RETURN 56	/* the address behind the site */
+#define STUB_UNWIND STUB_RETURN	/* the same also in a stub: for unwinders, see shim_stubs */
 
-#define CONSTANTS 64
+#define SYSCALL_INSN 0x050f	/* 0f 05, as a word */
+
+#define CONSTANTS 64	/* with code of their own */
 #define CONSTANT_SIZE 64
-#define CONSTANT_DIRECT 4
 
 #define DISPATCH_CALLS 480
 #define DISPATCH_KERNEL 1
+#define DISPATCH_VALUE 2
 
 /* Counters: a row of 64-bit words for each CPU, numbers above 15 wrap. First the
  * vDSO's functions, then the calls of patched sites by number. */
@@ -124,6 +126,7 @@ struct link {
 };
 
 extern const u32 HIDDEN shim_table[DISPATCH_CALLS];
+extern const u64 HIDDEN shim_values[DISPATCH_CALLS];
 
 /* The linker's name for the first byte of the image. */
 extern const char HIDDEN __ehdr_start[];

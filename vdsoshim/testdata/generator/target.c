@@ -1,7 +1,10 @@
 #include "target.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -14,15 +17,31 @@
  * that the test wants made. */
 extern const char site[], after[], service[], service_end[];
 asm("	.text\n"
-    "site:	int3; nop\n"
+    "site:	syscall\n"
     "after:	int3\n"
     "service: syscall\n"
     "service_end: int3\n");
 
 #define FLAGS 0x8d5	/* arithmetic: OF SF ZF AF PF CF */
-#define OPTIONS (PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK)
+#define OPTIONS (PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK | PTRACE_O_TRACESECCOMP)
 
 static int gate_open;
+
+/* The site has to be a system call, for the entry to serve it: so it is the kernel
+ * that stops there. */
+static void stop_at_site(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (u32)(u64)after, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = {sizeof(code) / sizeof(*code), code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		fail("filter: %m");
+}
 
 static enum stop wait_trap(struct proc *p, int *status)
 {
@@ -31,6 +50,11 @@ static enum stop wait_trap(struct proc *p, int *status)
 		exit(1);
 	}
 	get_regs(p);
+	if (*status >> 16 == PTRACE_EVENT_SECCOMP) {
+		/* Not made yet; as behind a breakpoint. */
+		p->regs.rip = (u64)site + 1;
+		p->regs.rax = p->regs.orig_rax;
+	}
 	return WSTOPSIG(*status) == SIGTRAP ? DONE : BROKEN;
 }
 
@@ -59,6 +83,7 @@ void start(struct proc *p)
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		mmap((void *)STACKS, STACKS_SIZE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		stop_at_site();
 		fflush(stdout);
 		ptrace(PTRACE_TRACEME, 0, 0, 0);
 		if (failures)

@@ -1,7 +1,7 @@
 /*
  * A process that is held by ptrace and does nothing but make calls. The
  * kernel's random bytes come from the test: the gate's system call instruction
- * is a breakpoint there, and so is the reflected site's own.
+ * is a breakpoint there, and at the reflected site's own a filter stops it.
  */
 #ifndef TARGET_H
 #define TARGET_H

@@ -1,0 +1,53 @@
+// stops [WAIT]: for debuggers. Makes calls at several shapes of sites, over and over,
+// and holds what they return against what they must. With WAIT, only once SIGUSR1 came.
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Each site has a word of its own for the instruction before it, NAME, and a name for
+// the `syscall` instruction, NAME_site.
+#define SITE(name, before)                                                                  \
+	asm(".text\n.balign 64\n.globl " #name ", " #name "_site\n.type " #name ", @function\n"  \
+	    #name ":\n.cfi_startproc\n	" before "\n" #name "_site:\n	syscall\n" #name "_back:\n	ret\n" \
+	    ".cfi_endproc\n.size " #name ", . - " #name "\n");                               \
+	long name(long a, long b, long c, long d)
+
+SITE(by_constant, "mov $102, %eax");
+SITE(by_pass, "mov $110, %eax");
+SITE(by_random, "mov $318, %eax");
+// Any number: the fourth argument.
+SITE(any, "mov %rcx, %rax");
+#define ANY(nr, a, b) any(a, b, 0, nr)
+
+static volatile sig_atomic_t going;
+static void go(int sig) { going = sig; }
+
+int main(int argc, char **argv __attribute__((unused)))
+{
+	struct sigaction act = { .sa_handler = go, .sa_flags = SA_RESTART };
+	const long uid = getuid(), parent = getppid();
+	sigaction(SIGUSR1, &act, 0);
+	setvbuf(stdout, 0, _IONBF, 0);
+	puts("ready");
+	for (going = argc < 2; !going;)
+		pause();
+	for (long i = 0;; i++) {
+		long got[4] = {0};
+		char b[16] = {0}, c[16] = {0};
+		got[0] = by_constant(0, 0, 0, 0);
+		got[1] = by_pass(0, 0, 0, 0);
+		got[2] = by_random((long)b, sizeof b, 0, 0);
+		got[3] = i % 3 == 0 ? ANY(SYS_getuid, 0, 0) - got[0] + 16 : i % 3 == 1 ? ANY(SYS_getppid, 0, 0) - parent + 16 :
+			 ANY(SYS_getrandom, (long)c, sizeof c);
+		if ((got[0] != 77 && got[0] != uid) || got[1] != parent || got[2] != 16 || got[3] != 16 || !memcmp(b, c, sizeof b)) {
+			printf("round %ld: %ld %ld %ld %ld\n", i, got[0], got[1], got[2], got[3]);
+			return 1;
+		}
+		if (i > 2000)
+			usleep(200);
+	}
+}
