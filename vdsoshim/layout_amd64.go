@@ -18,7 +18,7 @@ const (
 	LinkNearProgram       = 0x54
 	LinkOff               = 0xb000
 	LinkStubs             = 0x53
-	NearLater             = 0xc
+	NearLater             = 0x18
 	NearSize              = 0x8000
 	PageSize              = 0x1000
 	RegionSize            = 0xf4000

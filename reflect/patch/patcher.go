@@ -116,12 +116,19 @@ func (p *Patcher) patch(mem memory, plan *site.Plan, bias uint64, nr, counter in
 		if !o.Online {
 			continue
 		}
+		w := writer{p: p, mem: mem, plan: plan, option: o, bias: bias, nr: nr, areas: slices.Clone(areas), counter: counter, mmap: mmap}
+		if err := w.write(); err != errNoArea && err != errTaken {
+			return o.Shape, err
+		}
 		a, err := reserve(mem, p.base, o.Stub(bias), mmap)
 		if err != nil {
 			continue
 		}
-		w := writer{p: p, mem: mem, plan: plan, option: o, bias: bias, nr: nr, areas: append(slices.Clone(areas), a), counter: counter}
-		return o.Shape, w.write()
+		areas = append(areas, a)
+		w.areas, w.parts = slices.Clone(areas), nil
+		if err := w.write(); err != errNoArea && err != errTaken {
+			return o.Shape, err
+		}
 	}
 	return 0, why
 }

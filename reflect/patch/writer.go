@@ -38,6 +38,7 @@ type writer struct {
 	counter int
 	// reuse looks for what an earlier patch of the site left.
 	reuse bool
+	mmap  Mapper // for landings; nil where nothing may be mapped
 	parts []part
 }
 
@@ -73,6 +74,15 @@ func (w *writer) write() error {
 	dest, err := w.destination(stub)
 	if err != nil {
 		return err
+	}
+	landings, err := w.plan.Landings(w.option, w.bias, site.StubSpec{Addr: stub, Entry: entry, Fold: fold})
+	if err != nil {
+		return errNoArea
+	}
+	for _, l := range landings {
+		if err := w.land(l); err != nil {
+			return err
+		}
 	}
 	patch, err := w.plan.Patch(w.option, w.bias, dest)
 	if err != nil {
@@ -176,6 +186,43 @@ func (w *writer) destination(stub uint64) (uint64, error) {
 	return at, nil
 }
 
+// land takes memory for a landing, which has one place.
+func (w *writer) land(l site.Landing) error {
+	for i := range w.areas {
+		a := &w.areas[i]
+		switch {
+		case !a.contains(l.Addr):
+			continue
+		case i == 0:
+			return errNoArea // where all is units for unwinders
+		case l.Addr < a.start+a.used:
+			have := make([]byte, len(l.Code))
+			if w.mem.read(l.Addr, have) == nil && bytes.Equal(have, l.Code) {
+				return nil // as an earlier patch of the site left it
+			}
+			return errNoArea
+		}
+		return w.landIn(a, l)
+	}
+	if w.mmap == nil {
+		return errNoArea
+	}
+	a, err := reserve(w.mem, w.p.base, site.Window{First: l.Addr, Last: l.Addr}, w.mmap)
+	if err != nil {
+		return err
+	}
+	w.areas = append(w.areas, a)
+	return w.landIn(&w.areas[len(w.areas)-1], l)
+}
+
+func (w *writer) landIn(a *area, l site.Landing) error {
+	at, err := a.take(site.Window{First: l.Addr, Last: l.Addr}, uint64(len(l.Code)), 1)
+	if err == nil {
+		w.parts = append(w.parts, part{at, l.Code})
+	}
+	return err
+}
+
 // untouched makes sure that the process has the code that was analyzed, and that
 // padding is still that.
 func (w *writer) untouched(patch site.Patch) error {
@@ -190,6 +237,9 @@ func (w *writer) untouched(patch site.Patch) error {
 		}
 		return ErrModified
 	}
+	if w.followsShared(patch.Keep.Start) {
+		return errTaken
+	}
 	for _, wr := range patch.Writes[:len(patch.Writes)-1] {
 		have := make([]byte, len(wr.Old))
 		if err := w.mem.read(wr.Addr, have); err != nil {
@@ -200,6 +250,16 @@ func (w *writer) untouched(patch site.Patch) error {
 		}
 	}
 	return nil
+}
+
+// followsShared tells whether the byte at an address may be the last of the jump of a
+// site before it, whose operand goes on behind the `syscall` instruction.
+func (w *writer) followsShared(addr uint64) bool {
+	var before [6]byte
+	if w.mem.read(addr-6, before[:]) != nil || before[4] != 0x0f || before[5] != 0x05 {
+		return false
+	}
+	return before[2] == jmpRel || bytes.HasPrefix(before[:], jmpAbs)
 }
 
 // leads tells whether code is a jump into the areas.

@@ -48,6 +48,10 @@ func (p *Plan) Stub(o Option, bias uint64, s StubSpec) (Stub, error) {
 	if !o.Stub(bias).Contains(s.Addr) {
 		return Stub{}, fmt.Errorf("site %#x: stub of %v jump can't stand at %#x", p.Site, o.Shape, s.Addr)
 	}
+	return p.stub(o, bias, s)
+}
+
+func (p *Plan) stub(o Option, bias uint64, s StubSpec) (Stub, error) {
 	out := Stub{Addr: s.Addr}
 	for i := o.First; i < len(p.Run); i++ {
 		in := &p.Run[i]

@@ -62,7 +62,7 @@
 #define LINK_NEAR_PROGRAM (LINK_SLOTS + 3)	/* the same, NEAR_SIZE near the program */
 #define LINK_NEAR_LIBRARIES (LINK_SLOTS + 4)	/* and near what is mapped later */
 #define LINK_NEAR_LATER (LINK_SLOTS + 5)	/* and NEAR_LATER of them, mapped for a site */
-#define NEAR_LATER 12
+#define NEAR_LATER 24
 #define LINK_TABLE (LINK_NEAR_LATER + NEAR_LATER)	/* of the dispatcher */
 #define LINK_SELF (LINK_TABLE + 1)	/* the image */
 #define LINK_WORDS (LINK_TABLE + 2)
