@@ -44,11 +44,15 @@ func bounds(bucket int) (lo, hi uint64) {
 
 // Record counts a value.
 func (h *Histogram) Record(v uint64) {
-	b := Bucket(v)
-	if b >= len(h.Counts) {
-		h.Counts = append(h.Counts, make([]uint64, b+1-len(h.Counts))...)
+	h.Add(Bucket(v), 1)
+}
+
+// Add counts n values of a bucket, below Buckets.
+func (h *Histogram) Add(bucket int, n uint64) {
+	if more := bucket + 1 - len(h.Counts); more > 0 {
+		h.Counts = append(h.Counts, make([]uint64, more)...)
 	}
-	h.Counts[b]++
+	h.Counts[bucket] += n
 }
 
 // Merge adds what another histogram of the same scale has counted.
@@ -144,11 +148,7 @@ func (h *Histogram) UnmarshalJSON(data []byte) error {
 		if b[0] >= 1<<32 {
 			return fmt.Errorf("histogram: %d has more than 32 bits", b[0])
 		}
-		i := Bucket(b[0])
-		if i >= len(h.Counts) {
-			h.Counts = append(h.Counts, make([]uint64, i+1-len(h.Counts))...)
-		}
-		h.Counts[i] += b[1]
+		h.Add(Bucket(b[0]), b[1])
 	}
 	return nil
 }

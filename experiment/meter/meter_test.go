@@ -1,0 +1,178 @@
+package meter
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func files(t *testing.T) *Files {
+	t.Helper()
+	f, err := Write()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Remove(); f.Once.Close() })
+	return f
+}
+
+func start(t *testing.T, path string) *Meter {
+	t.Helper()
+	m, err := Start("test", []string{path}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	return m
+}
+
+func TestBuild(t *testing.T) {
+	version, err := exec.Command("gcc", "-dumpversion").Output()
+	if major, _, _ := strings.Cut(strings.TrimSpace(string(version)), "."); err != nil || major != "12" {
+		t.Skipf("the committed programs are gcc 12's, this is %q, %v", version, err)
+	}
+	dir := t.TempDir()
+	if out, err := exec.Command("./build.sh", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for name, committed := range map[string]string{"meter.elf": static, "meter-libc.elf": dynamic} {
+		built, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(built, []byte(committed)) {
+			t.Errorf("%s is not what its source gives; run go generate", name)
+		}
+	}
+}
+
+// Every way returns what it should, and a thousand calls take longer than ten.
+func TestWindows(t *testing.T) {
+	f := files(t)
+	for path, ways := range map[string][]Way{
+		f.Static: {Loop, CallLoop, Getppid, Getuid, Getgid, Getrandom, ClockGettime, VDSOGetrandom, VDSOClockGettime,
+			VDSONull, Signal, NoSignal, Switch, NoSwitch},
+		f.Dynamic: {LibcGetrandom, LibcClockGettime, LibcGetppid, LibcGetuid},
+	} {
+		m := start(t, path)
+		for _, w := range ways {
+			have, err := m.Have(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !have {
+				if w == VDSOGetrandom { // before Linux 6.11
+					continue
+				}
+				t.Errorf("way %d is missing", w)
+				continue
+			}
+			few, _, err1 := m.Window(w, 10, 16)
+			many, _, err2 := m.Window(w, 10000, 16)
+			if err1 != nil || err2 != nil || many <= few {
+				t.Errorf("way %d: %d cycles for 10 calls, %d for 10000: %v, %v", w, few, many, err1, err2)
+			}
+		}
+	}
+}
+
+func TestOwnNeedsTheCounter(t *testing.T) {
+	m := start(t, files(t).Static)
+	if have, err := m.Have(OwnGetrandom); err != nil || have {
+		t.Errorf("natively nobody exports the counter that it follows: %v, %v", have, err)
+	}
+}
+
+func TestLatency(t *testing.T) {
+	m := start(t, files(t).Static)
+	h, err := m.Latency(Getppid, 5000, 0, 1<<40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Total() != 5000 || h.Quantile(0.5) < 20 {
+		t.Errorf("%d calls, median %v cycles", h.Total(), h.Quantile(0.5))
+	}
+	if h, err = m.Latency(Getppid, 1<<30, 0, 1000000); err != nil || h.Total() >= 1<<30 || h.Total() == 0 {
+		t.Errorf("limited by time: %v calls, %v", h.Total(), err)
+	}
+}
+
+// The counter's frequency is the same twice, and close to what the clock of the
+// standard library says.
+func TestClock(t *testing.T) {
+	m := start(t, files(t).Static)
+	a, err := m.Clock()
+	begin := time.Now()
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	b, err := m.Clock()
+	took := time.Since(begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hz, wrong := Frequency(a, b)
+	if hz < 5e8 || hz > 2e10 || wrong > 1e-3 {
+		t.Errorf("%v Hz, wrong by up to %v", hz, wrong)
+	}
+	// A preemption between the two readings makes them differ by milliseconds.
+	if r := float64(b.TSC-a.TSC) / hz / took.Seconds(); r < 0.5 || r > 1.5 {
+		t.Errorf("%v times what time.Since says", r)
+	}
+}
+
+func TestChildren(t *testing.T) {
+	f := files(t)
+	m := start(t, f.Static)
+	if c, err := m.Fork(); err != nil || c == 0 {
+		t.Errorf("fork: %d cycles, %v", c, err)
+	}
+	if c, err := m.Spawn(f.Static, "exit"); err != nil || c == 0 {
+		t.Errorf("spawn: %d cycles, %v", c, err)
+	}
+	if _, err := m.Spawn("/nonexistent"); err == nil {
+		t.Error("a program that is not there was started")
+	}
+	if _, err := m.Spawn("/bin/sh", "-c", "exit 3"); err == nil {
+		t.Error("status 3 is no error")
+	}
+}
+
+func TestTogether(t *testing.T) {
+	m := start(t, files(t).Static)
+	for _, n := range []int{1, 4, 64} {
+		cycles, calls, err := m.Together(Getrandom, 16, n, 20*time.Millisecond)
+		if err != nil || calls < uint64(16*n) || cycles == 0 {
+			t.Errorf("%d threads: %d calls in %d cycles, %v", n, calls, cycles, err)
+		}
+	}
+}
+
+// A meter whose other end is gone ends, and one that can't start says why.
+func TestEnds(t *testing.T) {
+	f := files(t)
+	m, err := Start("test", []string{f.Static}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.to.Close()
+	if err := m.wait(5 * time.Second); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.Have(Loop); err == nil {
+		t.Error("it answers after its end")
+	}
+	if _, err := Start("test", []string{"/bin/sh", "-c", "echo it is broken >&2; exit 3"}, nil); err == nil ||
+		!strings.Contains(err.Error(), "it is broken") {
+		t.Errorf("%v, want what it said", err)
+	}
+	f.Remove()
+	if _, err := os.Stat(f.dir); !os.IsNotExist(err) {
+		t.Error("the files are still there")
+	}
+}

@@ -1,0 +1,204 @@
+/* meter: does the inner loops of `reflect bench`, one window at a time, as it is
+ * told on standard input. One such program runs under each mechanism, and they take
+ * turns; see package meter, which speaks with it.
+ *
+ *	meter		serve commands until standard input ends
+ *	meter exit	end at once: what starting a program takes, without the program
+ *
+ * No C library: its start-up would make calls of its own, and a reflected program
+ * is to make none but those that are measured. With LIBC defined it is a program
+ * that a dynamic loader starts, for measuring the C library's functions.
+ */
+#include "start.h"
+#include "loops.h"
+#include "vdso.h"
+#include "floors.h"
+#include "ways.h"
+#ifndef LIBC
+#include "threads.h"
+#endif
+#include "children.h"
+
+enum operation { PIN, CLOCK, HAVE, WINDOW, LATENCY, SPAWN, FORK, TOGETHER };
+
+struct command {
+	u32 operation, way;
+	long calls, bytes, value;
+	u32 threads, payload; /* bytes that follow */
+};
+
+struct answer {
+	long status;	/* 0, or what went wrong */
+	u64 cycles, value;
+	long returned;	/* by the last call */
+	u64 payload;	/* bytes that follow */
+};
+
+enum { PAYLOAD = 1 << 16 };
+static char payload[PAYLOAD + 1];
+
+static void take(void *to, size_t n)
+{
+	for (char *p = to; n > 0;) {
+		long r = CALL(__NR_read, 0, p, n);
+		if (r == -4)
+			continue;
+		if (r <= 0)
+			quit(0);
+		p += r, n -= r;
+	}
+}
+
+static void give(const void *from, size_t n)
+{
+	for (const char *p = from; n > 0;) {
+		long r = CALL(__NR_write, 1, p, n);
+		if (r == -4)
+			continue;
+		if (r <= 0)
+			quit(0);
+		p += r, n -= r;
+	}
+}
+
+static void pin(long cpu, struct answer *a)
+{
+	static u64 mask[128];
+	memset(mask, 0, sizeof mask);
+	if (cpu < 0 || cpu >= 64 * 128) {
+		a->status = -22;
+		return;
+	}
+	mask[cpu / 64] = 1ul << cpu % 64;
+	a->status = CALL(__NR_sched_setaffinity, 0, sizeof mask, mask);
+}
+
+/* The counter's value at a time, between value and value + cycles: the closest of
+ * a few. */
+static void read_clock(struct answer *a)
+{
+	a->cycles = -1ul;
+	for (int i = 0; i < 20; i++) {
+		long ts[2];
+		u64 t = tsc();
+		if (CALL(__NR_clock_gettime, 4 /* MONOTONIC_RAW */, ts) != 0) {
+			a->status = -1;
+			return;
+		}
+		u64 width = tsc() - t;
+		if (width < a->cycles) {
+			a->cycles = width;
+			a->value = t;
+			a->returned = ts[0] * 1000000000 + ts[1];
+		}
+	}
+}
+
+static struct place mine;
+
+static void window(struct command *c, struct answer *a)
+{
+	clear_vectors();
+	go(c->way, c->calls / 8 + 1, c->bytes, &mine); /* what others left in the caches */
+	u64 t = tsc();
+	a->returned = go(c->way, c->calls, c->bytes, &mine);
+	a->cycles = tsc() - t;
+	if (a->returned != wanted(c->way, c->bytes))
+		a->status = -1;
+}
+
+/* Each call by itself, counted by what it took: HdrHistogram's buckets, see
+ * results.Histogram. Ends after value cycles. */
+enum { BUCKETS = 256 + 24 * 128 };
+static u32 counts[BUCKETS];
+
+static int bucket(u64 v)
+{
+	if (v >> 32)
+		return BUCKETS - 1;
+	int shift = v < 256 ? 0 : 63 - __builtin_clzl(v) - 7;
+	return (shift << 7) + (v >> shift);
+}
+
+static void latency(struct command *c, struct answer *a)
+{
+	memset(counts, 0, sizeof counts);
+	clear_vectors();
+	go(c->way, c->calls < 64 ? c->calls + 1 : 64, c->bytes, &mine);
+	u64 begin = tsc(), n = 0;
+	do {
+		u64 t = tsc();
+		go(c->way, 1, c->bytes, &mine);
+		t = tsc() - t;
+		counts[bucket(t)]++;
+		n++;
+	} while ((long)n < c->calls && tsc() - begin < (u64)c->value);
+	a->value = n;
+	a->payload = sizeof counts;
+}
+
+static void obey(struct command *c, struct answer *a)
+{
+	struct waited w;
+	switch (c->operation) {
+	case PIN:
+		pin(c->value, a);
+		break;
+	case CLOCK:
+		read_clock(a);
+		break;
+	case HAVE:
+		a->status = there(c->way) ? 0 : -1;
+		break;
+	case WINDOW:
+		window(c, a);
+		break;
+	case LATENCY:
+		latency(c, a);
+		break;
+	case SPAWN:
+	case FORK:
+		w = c->operation == SPAWN ? spawn(payload) : fork_once();
+		a->status = w.status;
+		a->cycles = w.cycles;
+		break;
+#ifndef LIBC
+	case TOGETHER: {
+		struct many m = together(c->way, c->bytes, c->threads, c->value);
+		a->status = m.status;
+		a->cycles = m.cycles;
+		a->value = m.calls;
+		break;
+	}
+#endif
+	default:
+		a->status = -38;
+	}
+}
+
+static void begin(long *stack)
+{
+	char **argv = (char **)(stack + 1);
+	if (stack[0] > 1 && same(argv[1], "exit"))
+		quit(0);
+	environment = argv + stack[0] + 1;
+	find_ways(stack);
+	handle_signals();
+	mine = place();
+	for (;;) {
+		struct command c;
+		struct answer a = { 0 };
+		take(&c, sizeof c);
+		if (c.payload > PAYLOAD)
+			quit(124);
+		take(payload, c.payload);
+		payload[c.payload] = 0;
+		if (c.operation > HAVE && (c.way >= WAYS || c.bytes < 0 || c.bytes > MAX_BYTES || c.calls < 0))
+			a.status = -22;
+		else
+			obey(&c, &a);
+		give(&a, sizeof a);
+		if (a.payload)
+			give(counts, a.payload);
+	}
+}
