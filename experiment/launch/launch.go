@@ -15,6 +15,7 @@
 package launch
 
 import (
+	"context"
 	_ "embed"
 	"encoding/binary"
 	"errors"
@@ -108,7 +109,7 @@ func (l *Launcher) works() error {
 		return err
 	}
 	defer null.Close()
-	_, err = l.Run(&Program{Path: "/proc/self/exe", Args: []string{"reflect-launch"}, Stdin: null, Stdout: null, Stderr: null})
+	_, err = l.Run(context.Background(), &Program{Path: "/proc/self/exe", Args: []string{"reflect-launch"}, Stdin: null, Stdout: null, Stderr: null})
 	return err
 }
 
@@ -138,8 +139,12 @@ type Result struct {
 // CPU is the processor time, User and System.
 func (r *Result) CPU() time.Duration { return r.User + r.System }
 
-// Run runs a program.
-func (l *Launcher) Run(p *Program) (Result, error) {
+// patience is how long a program may take to end when it is asked to.
+const patience = 2 * time.Second
+
+// Run runs a program. When ctx ends, the program is sent SIGTERM, and SIGKILL
+// later; what it took until then is returned.
+func (l *Launcher) Run(ctx context.Context, p *Program) (Result, error) {
 	// The launcher dies with the thread that has forked it (PR_SET_PDEATHSIG).
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -155,7 +160,7 @@ func (l *Launcher) Run(p *Program) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("start the launcher: %w", err)
 	}
-	said, err := io.ReadAll(r)
+	said, err := readUntil(ctx, r, pid)
 	var status unix.WaitStatus
 	for {
 		if _, e := unix.Wait4(pid, &status, 0, nil); e != unix.EINTR {
@@ -167,6 +172,30 @@ func (l *Launcher) Run(p *Program) (Result, error) {
 		return Result{}, fmt.Errorf("wait for the launcher: %w", err)
 	}
 	return decode(said, status)
+}
+
+// readUntil reads what the launcher says, and asks it to end the program when ctx
+// ends. Nothing is sent once it returns: the number could be another process's.
+func readUntil(ctx context.Context, r io.Reader, launcher int) ([]byte, error) {
+	ended, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		select {
+		case <-ctx.Done():
+		case <-ended:
+			return
+		}
+		unix.Kill(launcher, unix.SIGTERM)
+		select {
+		case <-time.After(patience):
+			unix.Kill(launcher, unix.SIGTERM)
+		case <-ended:
+		}
+	}()
+	said, err := io.ReadAll(r)
+	close(ended)
+	<-stopped
+	return said, err
 }
 
 // struct result of launch.c.

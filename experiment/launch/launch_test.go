@@ -2,6 +2,7 @@ package launch
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -17,6 +18,11 @@ import (
 // run launches a shell script with nothing to read, whose output goes nowhere.
 func run(t *testing.T, args ...string) (Result, error) {
 	t.Helper()
+	return runFor(t, context.Background(), args...)
+}
+
+func runFor(t *testing.T, ctx context.Context, args ...string) (Result, error) {
+	t.Helper()
 	l, err := New()
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +33,7 @@ func run(t *testing.T, args ...string) (Result, error) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	return l.Run(&Program{Path: args[0], Args: args, Env: os.Environ(), Stdin: null, Stdout: null, Stderr: os.Stderr})
+	return l.Run(ctx, &Program{Path: args[0], Args: args, Env: os.Environ(), Stdin: null, Stdout: null, Stderr: os.Stderr})
 }
 
 func TestResult(t *testing.T) {
@@ -96,6 +102,23 @@ func TestLeft(t *testing.T) {
 func TestMask(t *testing.T) {
 	r, err := run(t, "/bin/sh", "-c", "kill -TERM $$; sleep 5")
 	if err != nil || !r.Status.Signaled() || r.Status.Signal() != unix.SIGTERM {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A program that is to end does, though it does not want to, and so do its
+// children.
+func TestCancel(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	r, err := runFor(t, ctx, "/bin/sh", "-c", "sleep 1000")
+	if err != nil || !r.Status.Signaled() || r.Status.Signal() != unix.SIGTERM || r.Wall > time.Second {
+		t.Errorf("%+v, %v", r, err)
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	r, err = runFor(t, ctx, "/bin/sh", "-c", "trap '' TERM; sleep 1000; sleep 1000")
+	if err != nil || !r.Status.Signaled() || r.Status.Signal() != unix.SIGKILL || r.Left != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -21,7 +21,7 @@ typedef unsigned int u32;
 typedef int s32;
 
 enum { EINTR = 4, ECHILD = 10 };
-enum { SIGKILL = 9, SIGTERM = 15, SIGCHLD = 17, SIG_SETMASK = 2, F_SETFD = 2, FD_CLOEXEC = 1 };
+enum { SIGKILL = 9, SIGTERM = 15, SIGCHLD = 17, SIG_SETMASK = 2, SA_RESTORER = 0x04000000, F_SETFD = 2, FD_CLOEXEC = 1 };
 enum { CLOCK_MONOTONIC = 1 };
 // How long what a program has left behind may take to end: by itself, and when
 // it is asked to. In milliseconds.
@@ -93,6 +93,7 @@ static u64 process_clock(long pid)
 static u64 micros(struct timeval t) { return t.sec * 1000000 + t.usec; }
 
 static u64 old_mask;
+static volatile s32 running; // the program's process, 0 for none
 static volatile s32 exec_errno; // the child sets it, in this address space
 static char stack[16384] __attribute__((aligned(16)));
 
@@ -126,6 +127,17 @@ static long spawn(struct program *p)
 			 : "rcx", "r11", "memory", "cc");
 	return r;
 }
+
+// on_term ends the program, kindly at first.
+static void on_term(int signal)
+{
+	static int asked;
+	if (running)
+		SYS(SYS_kill, running, asked++ ? SIGKILL : signal);
+}
+
+void restorer(void);
+__asm__(".globl restorer\nrestorer:\n\tmov $15,%eax\n\tsyscall\n"); // rt_sigreturn
 
 // signal_children sends a signal to all processes whose parent this one is.
 static u32 signal_children(int signal)
@@ -174,7 +186,8 @@ __attribute__((used, noreturn)) static void begin(u64 *sp)
 	char **argv = (char **)(sp + 1), **envp = argv + argc + 1;
 	if (argc < 3)
 		quit(125);
-	// Ctrl-C is for the program; what it took is told all the same.
+	// Ctrl-C is for the program; what it took is told all the same. SIGTERM is passed
+	// on once there is somebody to pass it to.
 	u64 all = ~0UL;
 	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old_mask, 8);
 	SYS(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
@@ -189,10 +202,16 @@ __attribute__((used, noreturn)) static void begin(u64 *sp)
 	long pid = spawn(&p);
 	if (pid < 0)
 		quit(125);
+	running = pid;
+	struct { void (*handler)(int); u64 flags; void (*restorer)(void); u64 mask; } act = { on_term, SA_RESTORER, restorer, all };
+	SYS(SYS_rt_sigaction, SIGTERM, &act, 0, 8);
+	u64 others = all & ~(1UL << (SIGTERM - 1));
+	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &others, 0, 8);
 	// Not reaped yet: its clocks can be read.
 	while (SYS(SYS_waitid, P_PID, pid, info, WEXITED | WNOWAIT, 0) == -EINTR)
 		;
 	r.wall = clock(CLOCK_MONOTONIC) - start;
+	running = 0;
 	r.own = process_clock(pid);
 	SYS(SYS_wait4, pid, &r.status, 0, &u);
 	r.exec_errno = exec_errno;
