@@ -1,0 +1,124 @@
+package results
+
+import (
+	"math"
+	"strconv"
+)
+
+// Words says what a comparison found, as the end of a sentence that begins with
+// the figure's way: "1.3 % ± 0.4 slower than native". The ± is half of the
+// interval. What is no difference is called "n.s.", with what was seen all the
+// same.
+func (c *Comparison) Words() string {
+	base, r, half := c.Baseline.Way, c.Ratio.Median, (c.Ratio.Hi-c.Ratio.Lo)/2
+	switch {
+	case math.IsNaN(r):
+		return "not measured"
+	case !c.Significant():
+		return "n.s.: " + signed(100*(r-1), 100*half) + " % ± " + Digits(100*half, 100*half) + " of " + base
+	case r >= 2:
+		return Digits(r, half) + " ± " + Digits(half, half) + " times as long as " + base
+	case r <= 0.5:
+		return Digits(r, half) + " ± " + Digits(half, half) + " of the time of " + base
+	}
+	return percent(math.Abs(r-1), half) + c.direction() + base
+}
+
+func (c *Comparison) direction() string {
+	if c.Ratio.Median > 1 {
+		return " slower than "
+	}
+	return " faster than "
+}
+
+func percent(v, half float64) string {
+	return Digits(100*v, 100*half) + " % ± " + Digits(100*half, 100*half)
+}
+
+func signed(v, half float64) string {
+	if v >= 0 {
+		return "+" + Digits(v, half)
+	}
+	return "−" + Digits(-v, half)
+}
+
+// Digits writes v with as many decimals as an uncertainty leaves meaning to: its
+// own first digit is the last one. At most three significant digits more than v
+// has before the point.
+func Digits(v, uncertainty float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return "?"
+	}
+	decimals := 3
+	if u := math.Abs(uncertainty); u > 0 && !math.IsInf(u, 0) {
+		decimals = int(math.Ceil(-math.Log10(u)))
+	}
+	// Where there is hardly any uncertainty, three digits say enough.
+	most := 2
+	if a := math.Abs(v); a > 0 && a < 1 {
+		most = 2 + int(math.Ceil(-math.Log10(a)))
+	}
+	return strconv.FormatFloat(v, 'f', min(max(0, decimals), most), 64)
+}
+
+// Scaled returns a value in a unit as people read it: its number with an
+// uncertainty's digits, and the unit that makes it neither tiny nor huge.
+func Scaled(v float64, unit string) (text, newUnit string) {
+	factor, u := Scale(v, unit)
+	return three(v * factor), u
+}
+
+// Scale returns what to multiply values around v with to have them in a handier
+// unit, and that.
+func Scale(v float64, unit string) (factor float64, newUnit string) {
+	v = math.Abs(v)
+	at, per, ok := 0.0, "", false
+	switch unit {
+	case "ns/op":
+		at, per, ok = 1e-9, "/op", true
+	case "ns":
+		at, ok = 1e-9, true
+	case "µs", "us":
+		at, ok = 1e-6, true
+	case "ms":
+		at, ok = 1e-3, true
+	case "s":
+		at, ok = 1, true
+	case "B":
+		switch {
+		case v >= 1<<20:
+			return 1.0 / (1 << 20), "MiB"
+		case v >= 1<<10:
+			return 1.0 / (1 << 10), "KiB"
+		}
+		return 1, "B"
+	}
+	if !ok || v == 0 || math.IsNaN(v) {
+		return 1, unit
+	}
+	switch s := v * at; {
+	case s < 1e-6:
+		return at * 1e9, "ns" + per
+	case s < 1e-3:
+		return at * 1e6, "µs" + per
+	case s < 1:
+		return at * 1e3, "ms" + per
+	}
+	return at, "s" + per
+}
+
+// three writes a number with three significant digits, or all before the point.
+func three(v float64) string {
+	a := math.Abs(v)
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return "?"
+	case a == math.Trunc(a) || a >= 99.95:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case a >= 9.995:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	case a >= 0.9995:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}

@@ -1,0 +1,46 @@
+package results
+
+import "testing"
+
+func TestWords(t *testing.T) {
+	native := &Figure{Way: "native"}
+	for _, tc := range []struct {
+		ratio, lo, hi, holm, noise float64
+		want                       string
+	}{
+		{1.013, 1.009, 1.017, 0.001, 0.005, "1.3 % ± 0.4 slower than native"},
+		{0.95, 0.93, 0.97, 0.001, 0.005, "5 % ± 2 faster than native"},
+		{1.013, 1.009, 1.017, 0.2, 0.005, "n.s.: +1.3 % ± 0.4 of native"},
+		{0.999, 0.99, 1.008, 0.001, 0.005, "n.s.: −0.1 % ± 0.9 of native"},
+		{3.237, 3.18, 3.28, 0.001, 0.005, "3.24 ± 0.05 times as long as native"},
+		{41.3, 40, 44, 0.001, 0.005, "41 ± 2 times as long as native"},
+		{0.0553, 0.0551, 0.0555, 0.001, 0.005, "0.0553 ± 0.0002 of the time of native"},
+		{1.5, 1.5, 1.5, 0.001, 0.005, "50.00 % ± 0.00 slower than native"},
+	} {
+		c := Comparison{Baseline: native, Ratio: Summary{Median: tc.ratio, Lo: tc.lo, Hi: tc.hi}, Holm: tc.holm, Noise: tc.noise}
+		if got := c.Words(); got != tc.want {
+			t.Errorf("%v: %q, want %q", tc.ratio, got, tc.want)
+		}
+	}
+	none := Compare(&Figure{}, native, 0)
+	if got := none.Words(); got != "not measured" {
+		t.Errorf("nothing measured: %q", got)
+	}
+}
+
+func TestScaled(t *testing.T) {
+	for _, tc := range []struct {
+		v    float64
+		unit string
+		want string
+	}{
+		{1234, "ns/op", "1.23 µs/op"}, {0.31, "ns/op", "0.31 ns/op"}, {1500, "ms", "1.50 s"}, {12.345, "ms", "12.3 ms"},
+		{0.05, "ms", "50 µs"}, {3 << 20, "B", "3 MiB"}, {1536, "B", "1.50 KiB"}, {17, "calls", "17 calls"}, {0, "ms", "0 ms"},
+		{250, "ns", "250 ns"}, {999.96, "µs", "1000 µs"},
+	} {
+		text, unit := Scaled(tc.v, tc.unit)
+		if got := text + " " + unit; got != tc.want {
+			t.Errorf("%v %s: %q, want %q", tc.v, tc.unit, got, tc.want)
+		}
+	}
+}
