@@ -154,6 +154,34 @@ func TestPatchCancel(t *testing.T) {
 	}
 }
 
+// TestPatchCancelPoint: musl's getrandom is a cancellation point, in a function whose
+// code is left alone; and what sleeps in that function is cancelled as ever.
+func TestPatchCancelPoint(t *testing.T) {
+	for _, how := range []string{"musl", "musl-static"} {
+		t.Run(how, func(t *testing.T) {
+			asEach(t, func(t *testing.T, who account) {
+				p := program{argv: []string{victim(t, "cancelpoint.c", how)}, user: who}
+				for _, flags := range [][]string{nil, {"-p", "all-calls"}} {
+					p.flags = flags
+					p.works(t, "sleeping: 400 cancelled, all cleaned, made some", "0 wrong")
+				}
+				p.flags = nil
+				c, _ := p.count(t)
+				if patched, notified := count(c, "getrandom"); patched < 10*notified {
+					t.Errorf("%d calls by patched sites, %d notified", patched, notified)
+				}
+			})
+		})
+	}
+}
+
+// count is how many calls came by patched sites, and how many were notified.
+func count(c counters, call string) (patched, notified uint64) {
+	patched, _ = c.of(call, "patch")
+	notified, _ = c.of(call, "notify")
+	return patched, notified
+}
+
 var outOfReach = regexp.MustCompile(`(?m)^reflect: warning: a process's memory can't be reached.*\n`)
 
 // TestPatchRemap: a stale patch is never jumped to, and code that is no file's is

@@ -26,6 +26,11 @@ const (
 	AnswerKernel
 )
 
+// TableOff is where the dispatcher's table stands in the image: 32 bits for each
+// number below DispatchCalls. At least DispatchAnswered there means that the call is
+// answered in the program, and never by the kernel.
+const TableOff = tableOff
+
 // Where a constant's value and number stand in its code, shim/reflected.S.
 const (
 	constantValue  = 36

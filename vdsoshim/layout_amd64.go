@@ -11,6 +11,7 @@ const (
 	CounterSites          = 0x1000
 	CountersOff           = 0xc000
 	CountersSize          = 0x18000
+	DispatchAnswered      = 0x2
 	DispatchCalls         = 0x1e0
 	ImageSize             = 0xa000
 	LinkNearLater         = 0x56

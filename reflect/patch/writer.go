@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -134,10 +135,15 @@ func (w *writer) align(i int) uint64 {
 
 // code is the stub at an address. How long it is depends on where it stands.
 func (w *writer) code(i int, at, entry uint64, fold bool) ([]byte, error) {
-	stub, err := w.plan.Stub(w.option, w.bias, site.StubSpec{Addr: at, Entry: entry, Fold: fold})
+	stub, err := w.plan.Stub(w.option, w.bias, site.StubSpec{
+		Addr: at, Entry: entry, Fold: fold,
+		Table: uint32(w.p.base + vdsoshim.TableOff), Numbers: vdsoshim.DispatchCalls, Answered: vdsoshim.DispatchAnswered,
+	})
 	switch {
 	case err != nil || i > 0:
 		return stub.Code, err
+	case w.option.Shape == site.Call:
+		return slices.Concat(stub.Code[:vdsoshim.StubSize], vdsoshim.Unit(stub.Code[vdsoshim.StubSize:], w.plan.Return(w.bias))), nil
 	case len(stub.Code) > vdsoshim.StubUnwind:
 		return nil, errNoArea
 	}
@@ -237,6 +243,15 @@ func (w *writer) untouched(patch site.Patch) error {
 		}
 		return ErrModified
 	}
+	if at, want := w.plan.Window(w.bias); want != nil {
+		have := make([]byte, len(want))
+		if err := w.mem.read(at, have); err != nil {
+			return err
+		}
+		if !bytes.Equal(have, want) {
+			return ErrModified
+		}
+	}
 	if w.followsShared(patch.Keep.Start) {
 		return errTaken
 	}
@@ -271,7 +286,7 @@ func (w *writer) leads(addr uint64, code []byte) bool {
 		}
 		rest := code[n:]
 		switch {
-		case len(rest) >= 5 && rest[0] == jmpRel:
+		case len(rest) >= 5 && (rest[0] == jmpRel || rest[0] == callRel):
 			return w.ours(addr + n + 5 + uint64(int64(int32(binary.LittleEndian.Uint32(rest[1:])))))
 		case len(rest) >= 7 && bytes.HasPrefix(rest, jmpAbs):
 			return w.ours(uint64(binary.LittleEndian.Uint32(rest[3:])))
@@ -290,6 +305,7 @@ func (w *writer) leads(addr uint64, code []byte) bool {
 const (
 	padRel, padAbs   = 0x2e, 0x3e
 	jmpRel, jmpShort = 0xe9, 0xeb
+	callRel          = 0xe8
 )
 
 var jmpAbs = []byte{0xff, 0x24, 0x25}

@@ -46,10 +46,14 @@ func (f *File) Analyze(site uint64) (*Plan, error) {
 	}
 	for _, w := range f.symbols().windows() {
 		if w.contains(site) {
-			return nil, a.refuse(CancelWindow, "")
+			return f.cancelWindow(a)
 		}
 	}
-	return a.run()
+	plan, err := a.run()
+	if r, ok := err.(*Refusal); ok && r.Reason == CancelWindow {
+		return f.cancelWindow(a)
+	}
+	return plan, err
 }
 
 // Sites returns the addresses of all `syscall` instructions in the file's

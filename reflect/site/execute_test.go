@@ -54,7 +54,9 @@ func TestExecute(t *testing.T) {
 			}
 			done := 0
 			for i, o := range p.Options {
-				if k := kind(p, o); i == 0 || !seen[k] {
+				if o.Shape == Call {
+					done++ // its stub chooses; integration's cancelpoint.c executes it
+				} else if k := kind(p, o); i == 0 || !seen[k] {
 					if x.check(p, o, bias) {
 						seen[k] = true
 						done++

@@ -148,7 +148,9 @@ func (x *executor) check(p *Plan, o Option, bias uint64) bool {
 		x.t.Fatalf("%s: %x is not the file's code", name(), have)
 	}
 	x.stubs[o.Shape]++
-	for _, spec := range []StubSpec{{stubAt, entryBack, false}, {stubAt, entryServed, false}, {stubAt, entryServed, true}} {
+	for _, spec := range []StubSpec{
+		{Addr: stubAt, Entry: entryBack}, {Addr: stubAt, Entry: entryServed}, {Addr: stubAt, Entry: entryServed, Fold: true},
+	} {
 		stub, err := p.Stub(o, bias, spec)
 		if err != nil {
 			x.t.Fatal(err)

@@ -41,7 +41,7 @@ func (p *Plan) Landings(o Option, bias uint64, s StubSpec) ([]Landing, error) {
 			return nil, fmt.Errorf("site %#x: a breakpoint would lead %v jump to %#x", p.Site, o.Shape, l.Addr)
 		}
 		var err error
-		if l.Code, err = p.landing(o, bias, starts[first], StubSpec{l.Addr, s.Entry, s.Fold}); err != nil {
+		if l.Code, err = p.landing(o, bias, starts[first], StubSpec{Addr: l.Addr, Entry: s.Entry, Fold: s.Fold}); err != nil {
 			return nil, err
 		}
 		out = append(out, l)
@@ -59,6 +59,8 @@ func (p *Plan) shared(o Option) (starts []uint64) {
 		end += uint64(len(jmpRel))
 	case Indirect:
 		end += uint64(len(jmpAbs))
+	case Call:
+		return nil // lies in one instruction
 	default:
 		return nil // all of it is written
 	}

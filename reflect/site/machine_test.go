@@ -157,6 +157,10 @@ func rules(t *testing.T, p *Plan, biases ...uint64) {
 		t.Errorf("site %#x: %d options, run %v", p.Site, len(p.Options), p.Run)
 	}
 	for _, o := range p.Options {
+		if o.Shape == Call {
+			callRules(t, p, o, biases...)
+			continue
+		}
 		n := p.Run[o.First]
 		for _, bias := range biases {
 			w := o.Dest(bias)
@@ -200,6 +204,45 @@ func rules(t *testing.T, p *Plan, biases ...uint64) {
 				if _, err := p.Patch(o, bias, dest); err == nil {
 					t.Errorf("site %#x: a patch that leads to %#x, outside %x", p.Site, dest, w)
 				}
+			}
+		}
+	}
+}
+
+// callRules is the same for a call that is led elsewhere.
+func callRules(t *testing.T, p *Plan, o Option, biases ...uint64) {
+	t.Helper()
+	if p.window == nil || len(p.Options) != 1 || !o.Online {
+		t.Errorf("site %#x: %d options, %+v", p.Site, len(p.Options), o)
+	}
+	for _, bias := range biases {
+		w := o.Dest(bias)
+		for _, dest := range []uint64{w.First, w.Last, w.First + (w.Last-w.First)/2} {
+			patch, err := p.Patch(o, bias, dest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(patch.Writes) != 1 || patch.Keep != (Range{p.window.call + bias, p.window.call + 5 + bias}) {
+				t.Fatalf("site %#x: %+v", p.Site, patch)
+			}
+			addr, _, now, ok := patch.Writes[0].Word()
+			if !ok || addr%8 != 0 {
+				t.Errorf("site %#x: not one word", p.Site)
+			}
+			// The whole instruction, as it will be.
+			code := p.Code(patch, bias)
+			for i := range code {
+				if at := patch.Keep.Start + uint64(i) - addr; at < 8 {
+					code[i] = now[at]
+				}
+			}
+			if to := patch.Keep.End + uint64(int64(int32(le.Uint32(code[1:])))); code[0] != 0xe8 || to != dest {
+				t.Errorf("site %#x: %x calls %#x, not %#x", p.Site, code, to, dest)
+			}
+		}
+		for _, dest := range []uint64{w.First - 1, w.Last + 1} {
+			if _, err := p.Patch(o, bias, dest); err == nil {
+				t.Errorf("site %#x: a call of %#x, outside %x", p.Site, dest, w)
 			}
 		}
 	}

@@ -147,7 +147,7 @@ func (a *analysis) bound(o *Option, operand uint64, free int) bool {
 	if free == 4 {
 		lo, hi = math.MinInt32, math.MaxInt32
 	}
-	if o.Shape == Direct {
+	if o.Shape == Direct || o.Shape == Call {
 		o.lo, o.hi = int64(operand)+4+lo, int64(operand)+4+hi
 		return true
 	}

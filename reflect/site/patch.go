@@ -65,6 +65,9 @@ func (p *Plan) Patch(o Option, bias, dest uint64) (Patch, error) {
 	if !o.Dest(bias).Contains(dest) {
 		return Patch{}, fmt.Errorf("site %#x: %v jump can't lead to %#x", p.Site, o.Shape, dest)
 	}
+	if o.Shape == Call {
+		return p.callPatch(o, bias, dest)
+	}
 	start := p.Run[o.First].Addr
 	var jump, relay []byte
 	switch o.Shape {
@@ -93,6 +96,18 @@ func (p *Plan) Patch(o Option, bias, dest uint64) (Patch, error) {
 	}
 	patch.Writes = append(patch.Writes, w)
 	return patch, nil
+}
+
+// callPatch leads a call elsewhere: only its operand is written, or the part of it in
+// one word.
+func (p *Plan) callPatch(o Option, bias, dest uint64) (Patch, error) {
+	at := p.window.call
+	operand := le.AppendUint32(nil, uint32(dest-(at+bias+5)))
+	if rest, ok := p.bytes(at+1+uint64(o.written), len(operand)-int(o.written)); !ok || !bytes.Equal(rest, operand[o.written:]) {
+		return Patch{}, fmt.Errorf("site %#x: a call to %#x doesn't end as the code does", p.Site, dest)
+	}
+	w, err := p.write(at+1, operand[:o.written], bias)
+	return Patch{Writes: []Write{w}, Keep: Range{at + bias, at + 5 + bias}}, err
 }
 
 // assemble makes a jump that begins at an address with prefixes.

@@ -34,8 +34,9 @@ type Plan struct {
 	// Options are the ways to patch, best first; never empty.
 	Options []Option
 
-	code     []byte // a copy of what is around the site
+	code     []byte // a copy of what is around the site, or around a window's call
 	codeAddr uint64
+	window   *cancelPoint // where the site stands in one
 }
 
 // Return is the address at which the program goes on after the call.
@@ -78,6 +79,9 @@ const (
 	Relay
 	// IndirectRelay is `jmp rel8` to padding that holds a `jmp *abs32`.
 	IndirectRelay
+	// Call leads a `call` elsewhere: the only one to the function that the site stands
+	// in, which is a cancellation window. The stub serves what needs no system call.
+	Call
 )
 
 func (s Shape) String() string {
@@ -90,6 +94,8 @@ func (s Shape) String() string {
 		return "relay"
 	case IndirectRelay:
 		return "indirect relay"
+	case Call:
+		return "call"
 	}
 	return fmt.Sprintf("shape %d", s)
 }

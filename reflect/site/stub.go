@@ -37,11 +37,16 @@ type StubSpec struct {
 	// nothing else. The entry then knows the number, and must load it before it
 	// jumps to rcx-2.
 	Fold bool
+
+	// The dispatcher's table, for [Call]: a word of 32 bits for each of the first
+	// Numbers calls, which is at least Answered for those that need no system call.
+	Table, Numbers uint32
+	Answered       byte
 }
 
 // MaxStub is the most bytes that a stub has: a run, in which a lea of seven
 // bytes may have become one of ten, and the way out.
-const MaxStub = maxRunBytes + 3*maxRun + 10 + 13
+const MaxStub = max(maxRunBytes+3*maxRun+10+13, 2*(windowUnit+8))
 
 // Stub makes an option's stub.
 func (p *Plan) Stub(o Option, bias uint64, s StubSpec) (Stub, error) {
@@ -51,7 +56,14 @@ func (p *Plan) Stub(o Option, bias uint64, s StubSpec) (Stub, error) {
 	return p.stub(o, bias, s)
 }
 
+func (p *Plan) windowError(at uint64) error {
+	return fmt.Errorf("site %#x: no room for the stub of a cancellation window at %#x", p.Site, at)
+}
+
 func (p *Plan) stub(o Option, bias uint64, s StubSpec) (Stub, error) {
+	if o.Shape == Call {
+		return p.windowStub(bias, s)
+	}
 	out := Stub{Addr: s.Addr}
 	for i := o.First; i < len(p.Run); i++ {
 		in := &p.Run[i]

@@ -37,24 +37,24 @@ func TestStub(t *testing.T) {
 		want       string
 		steps      []Step
 	}{
-		{"number", "b827000000 | 0f05 c3", Direct, 0, StubSpec{near, 0x12000, false},
+		{"number", "b827000000 | 0f05 c3", Direct, 0, StubSpec{Addr: near, Entry: 0x12000, Fold: false},
 			"b827000000 488d0dfbff00ff 41bb00200100 41ffe3", []Step{{0, bias + 0x10000}, {5, bias + 0x10005}}},
-		{"number folded", "b827000000 | 0f05 c3", Direct, 0, StubSpec{near, 0x12000, true},
+		{"number folded", "b827000000 | 0f05 c3", Direct, 0, StubSpec{Addr: near, Entry: 0x12000, Fold: true},
 			"488d0d000001ff 41bb00200100 41ffe3", []Step{{0, bias + 0x10000}, {0, bias + 0x10005}}},
-		{"folded, but used behind", "b827000000 89c7 | 0f05 c3", Direct, 0, StubSpec{near, 0x12000, true},
+		{"folded, but used behind", "b827000000 89c7 | 0f05 c3", Direct, 0, StubSpec{Addr: near, Entry: 0x12000, Fold: true},
 			"b827000000 89c7 488d0dfbff00ff 41bb00200100 41ffe3",
 			[]Step{{0, bias + 0x10000}, {5, bias + 0x10005}, {7, bias + 0x10007}}},
-		{"xor is not left out: it sets flags", "31c0 | 0f05 c3 660f1f440000 c3", Relay, 0, StubSpec{near, 0x12000, true},
+		{"xor is not left out: it sets flags", "31c0 | 0f05 c3 660f1f440000 c3", Relay, 0, StubSpec{Addr: near, Entry: 0x12000, Fold: true},
 			"31c0 488d0dfbff00ff 41bb00200100 41ffe3", []Step{{0, bias + 0x10000}, {2, bias + 0x10002}}},
-		{"entry near", "b827000000 | 0f05 c3", Direct, 0, StubSpec{near, near + 0x1000, false},
+		{"entry near", "b827000000 | 0f05 c3", Direct, 0, StubSpec{Addr: near, Entry: near + 0x1000, Fold: false},
 			"b827000000 488d0dfbff00ff e9ef0f0000", nil},
-		{"stub below 2 GiB, entry above 4 GiB", "48c7c027000000 4889df | 0f05 c3", Indirect, 0, StubSpec{0x30000, 0x123456789a, false},
+		{"stub below 2 GiB, entry above 4 GiB", "48c7c027000000 4889df | 0f05 c3", Indirect, 0, StubSpec{Addr: 0x30000, Entry: 0x123456789a, Fold: false},
 			"48c7c027000000 4889df 48b90c0001 00007f0000 49bb9a78563412000000 41ffe3", nil},
-		{"load near", "488b3d10000000 | 0f05 c3", Direct, 0, StubSpec{near, 0x12000, false},
+		{"load near", "488b3d10000000 | 0f05 c3", Direct, 0, StubSpec{Addr: near, Entry: 0x12000, Fold: false},
 			"488b3d100001ff 488d0d fbff00ff 41bb00200100 41ffe3", nil},
-		{"lea far, 64 bits", "4c8d0d10000000 | 0f05 c3", Indirect, 0, StubSpec{0x30000, 0x31000, false},
+		{"lea far, 64 bits", "4c8d0d10000000 | 0f05 c3", Indirect, 0, StubSpec{Addr: 0x30000, Entry: 0x31000, Fold: false},
 			"49b9170001 00007f0000 48b9090001 00007f0000 e9e70f0000", nil},
-		{"lea far, 32 bits", "8d3510000000 90 | 0f05 c3", Indirect, 0, StubSpec{0x30000, 0x31000, false},
+		{"lea far, 32 bits", "8d3510000000 90 | 0f05 c3", Indirect, 0, StubSpec{Addr: 0x30000, Entry: 0x31000, Fold: false},
 			"40be16000100 90 48b9090001 00007f0000 e9ea0f0000", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

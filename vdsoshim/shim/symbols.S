@@ -62,6 +62,7 @@
 	CONST DispatchCalls, DISPATCH_CALLS
 	CONST dispatchKernel, DISPATCH_KERNEL
 	CONST dispatchValue, DISPATCH_VALUE
+	CONST DispatchAnswered, DISPATCH_KERNEL + 1
 	CONST planOurs, PLAN_OURS
 	CONST maxSymbols, ROOM_SYMBOLS
 	CONST maxVersions, ROOM_VERSIONS
