@@ -70,6 +70,8 @@ type Cmd struct {
 	relay   relay
 	turn    *os.File // a successor's, see Detach
 	pid     int
+	inline  bool // Wait does what otherwise a goroutine does
+	ended   bool // the program's first process has, or its tree
 	left    bool // processes were left when the first ended
 }
 
@@ -158,6 +160,9 @@ func (c *Cmd) Run() error {
 func (c *Cmd) Wait() error {
 	if c.run == nil {
 		return errors.New("supervisor: not started")
+	}
+	if c.inline {
+		c.watch()
 	}
 	<-c.waited
 	err := c.copies.wait()

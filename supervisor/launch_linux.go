@@ -178,8 +178,7 @@ func (k *keeper) collect() {
 	for {
 		_, err := unix.Wait4(k.pid, nil, 0, nil)
 		if err != unix.EINTR {
-			break
+			return
 		}
 	}
-	k.space.Release()
 }

@@ -3,13 +3,18 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"runtime"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysreflect/sysreflect/internal/early"
 	"github.com/sysreflect/sysreflect/policy"
 )
 
@@ -106,8 +111,10 @@ func (r *run) firstExec() {
 		r.tracer.start()
 		return
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	if !early.Main {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
 	defer r.start()
 	if t := r.firstTracee(ptraceOptions); t != nil {
 		t.detach()
@@ -163,16 +170,26 @@ func (r *run) spawn() bool {
 func (r *run) receive() {
 	defer r.done.Done()
 	defer r.receivers.Add(-1)
-	lockThread()
 	tid := unix.Gettid()
 	r.enlist(tid, true)
-	defer r.enlist(tid, false)
-	s := newServer(r)
+	defer func() { r.enlist(tid, false) }()
+	s, locked := newServer(r), false
 	// A handoff under way needs a receiver to the end.
 	for !r.closing.Load() || r.handoffs.Load() > 0 {
 		r.idle.Add(1)
 		e := recvNotif(r.listener, &s.n)
 		idle := r.idle.Add(-1)
+		if !locked && e != unix.ENOENT {
+			// Many programs make no call at all. To lock a thread takes another one:
+			// the runtime's, from which it then starts all further threads.
+			lockThread()
+			locked = true
+			if now := unix.Gettid(); now != tid {
+				r.enlist(tid, false)
+				tid = now
+				r.enlist(tid, true)
+			}
+		}
 		switch e {
 		case 0:
 		case unix.EINTR:
@@ -181,7 +198,9 @@ func (r *run) receive() {
 			// The caller was killed before we took its call, or no process is
 			// left at all.
 			if r.hungUp() {
-				runtime.UnlockOSThread() // there are no tracees any more, and to end a thread costs time
+				if locked {
+					runtime.UnlockOSThread() // there are no tracees any more, and to end a thread costs time
+				}
 				return
 			}
 			continue
@@ -363,14 +382,29 @@ func (r *run) stopReceivers() {
 			if wait == 0 {
 				undo = interruptible()
 			}
-			r.mu.Lock()
-			for tid := range r.tids {
-				unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)
-			}
-			r.mu.Unlock()
+			r.interrupt(wait >= 10*time.Millisecond)
 			continue
 		}
 		break
+	}
+}
+
+// interrupt sends SIGURG to the receivers' threads; to all threads, if a receiver that
+// was not locked to its thread yet may have moved to another meanwhile.
+func (r *run) interrupt(all bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	tids := slices.Collect(maps.Keys(r.tids))
+	if entries, err := os.ReadDir("/proc/self/task"); all && err == nil {
+		tids = nil
+		for _, e := range entries {
+			if tid, err := strconv.Atoi(e.Name()); err == nil {
+				tids = append(tids, tid)
+			}
+		}
+	}
+	for _, tid := range tids {
+		unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysreflect/sysreflect/bpf"
+	"github.com/sysreflect/sysreflect/internal/early"
 	"github.com/sysreflect/sysreflect/policy"
 	"github.com/sysreflect/sysreflect/reflect"
 	"github.com/sysreflect/sysreflect/supervisor/internal/guardian"
@@ -51,6 +52,7 @@ func (c *Cmd) Start() error {
 		if c.keeper != nil {
 			c.keeper.killTree()
 			c.keeper.collect()
+			c.keeper.space.Release()
 		}
 		if r.region != nil {
 			r.region.close()
@@ -157,7 +159,9 @@ func (c *Cmd) begin(r *run) error {
 	c.run, c.pid = r, int(m.PID)
 	c.exited, c.waited, c.empty = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	r.firstExec()
-	go c.watch()
+	if c.inline = early.Main && r.first.Load() == 0; !c.inline {
+		go c.watch()
+	}
 	return nil
 }
 
@@ -181,13 +185,12 @@ func (c *Cmd) awaitExec() error {
 	return nil
 }
 
-// watch follows the guardian's messages until the tree is gone.
+// watch follows the guardian's messages until the tree is gone, or, where Wait itself
+// does it, until that may return: then another goroutine goes on.
 func (c *Cmd) watch() {
-	defer close(c.empty)
-	ended := false
 	end := func(s *State, failure error) {
-		if !ended {
-			ended = true
+		if !c.ended {
+			c.ended = true
 			c.State, c.failure = s, failure
 			close(c.exited)
 			if c.left {
@@ -196,6 +199,11 @@ func (c *Cmd) watch() {
 		}
 	}
 	for more := true; more; {
+		if c.inline && c.ended {
+			c.inline = false
+			go c.watch()
+			return
+		}
 		c.await()
 		m, fd, err := c.keeper.receive()
 		if fd >= 0 {
@@ -204,7 +212,7 @@ func (c *Cmd) watch() {
 		if err != nil {
 			// Where nothing is left that is how it ends. Where it was killed, with
 			// nobody to adopt and kill what remains, do what can be done.
-			if !ended {
+			if !c.ended {
 				unix.Kill(c.pid, unix.SIGKILL)
 			}
 			end(&State{}, err)
@@ -234,11 +242,22 @@ func (c *Cmd) watch() {
 	}
 	c.keeper.collect()
 	if !c.left {
-		close(c.waited)   // no zombie is left either, in containers where nobody reaps
-		runtime.Gosched() // first who waits, then what is left to do
+		close(c.waited) // no zombie is left either, in containers where nobody reaps
 	}
+	if c.inline {
+		go c.finish() // first who waits, then what is left to do
+		return
+	}
+	runtime.Gosched() // likewise
+	c.finish()
+}
+
+// finish releases what the run holds, once no process is left.
+func (c *Cmd) finish() {
+	c.keeper.space.Release()
 	c.run.final.Store(ptr(c.run.counters()))
 	c.run.stop()
+	close(c.empty)
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -19,6 +19,12 @@ func init() {
 // zeros where that is not known.
 func Files() (soft, hard uint64) { return files[0], files[1] }
 
+// Main is set by a command that runs the whole of a program, Start and Wait, in an
+// init function: functions of that kind run on the first thread, and stay there
+// (runtime.LockOSThread). So nothing needs to be locked to a thread, for which the
+// runtime would start another; and while the command waits it has nothing else to do.
+var Main bool
+
 func grow()
 
 //go:noescape
