@@ -1,12 +1,6 @@
 package reflect
 
-import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/binary"
-
-	"golang.org/x/crypto/chacha20"
-)
+import "encoding/binary"
 
 // A StreamKey stands for one endless stream of deterministic bytes, and for all
 // streams that are derived from it. With H(k, m) for HMAC-SHA256 with key k:
@@ -29,21 +23,21 @@ type StreamKey [32]byte
 // RootKey derives the key of the first program from a seed: a number in decimal,
 // or a text.
 func RootKey(seed string) StreamKey {
-	h := hmac.New(sha256.New, []byte("reflect rng 1"))
-	h.Write([]byte(seed))
-	return StreamKey(h.Sum(nil))
+	h := newHMAC([]byte("reflect rng 1"))
+	h.write([]byte(seed))
+	return h.sum()
 }
 
 // Exec derives the key of a program that a program of this key executes. File is
 // the path as it was given to execve, args are the arguments as they stand in
 // memory, each with its NUL, and n tells apart what is otherwise the same.
 func (k *StreamKey) Exec(file, args []byte, n uint64) StreamKey {
-	h := hmac.New(sha256.New, k[:])
-	h.Write(binary.LittleEndian.AppendUint64([]byte("exec\x00"), n))
-	h.Write(file)
-	h.Write([]byte{0})
-	h.Write(args)
-	return StreamKey(h.Sum(nil))
+	h := newHMAC(k[:])
+	h.write(binary.LittleEndian.AppendUint64([]byte("exec\x00"), n))
+	h.write(file)
+	h.write([]byte{0})
+	h.write(args)
+	return h.sum()
 }
 
 // Fork derives the key of a process that shares the program of this key.
@@ -67,9 +61,9 @@ func (k *StreamKey) Label() uint64 {
 }
 
 func (k *StreamKey) derive(label string) StreamKey {
-	h := hmac.New(sha256.New, k[:])
-	h.Write([]byte(label))
-	return StreamKey(h.Sum(nil))
+	h := newHMAC(k[:])
+	h.write([]byte(label))
+	return h.sum()
 }
 
 // A Stream is an endless sequence of bytes, the same each time it is read.
@@ -77,21 +71,11 @@ type Stream [32]byte
 
 // Fill fills b with the bytes from position pos on.
 func (s *Stream) Fill(b []byte, pos uint64) {
-	const block, wrap = 64, 1 << 32 // the package's counter has 32 bits
+	const size = 64
 	for len(b) > 0 {
-		number, skip := pos/block, pos%block
-		n := min(uint64(len(b)), (wrap-number%wrap)*block-skip)
-		var nonce [chacha20.NonceSize]byte
-		binary.LittleEndian.PutUint32(nonce[:], uint32(number/wrap))
-		c, err := chacha20.NewUnauthenticatedCipher(s[:], nonce[:])
-		if err != nil {
-			panic(err) // only for other lengths of key and nonce
-		}
-		c.SetCounter(uint32(number))
-		var skipped [block]byte
-		c.XORKeyStream(skipped[:skip], skipped[:skip])
-		clear(b[:n])
-		c.XORKeyStream(b[:n], b[:n])
-		b, pos = b[n:], pos+n
+		var block [size]byte
+		chachaBlock((*[32]byte)(s), pos/size, &block)
+		n := copy(b, block[pos%size:])
+		b, pos = b[n:], pos+uint64(n)
 	}
 }
