@@ -6,12 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/sysreflect/sysreflect/reflect"
 	"github.com/sysreflect/sysreflect/vdsoshim"
@@ -25,7 +22,7 @@ func (p program) seeded(t *testing.T, seed string, flags ...string) string {
 	if describe(o.status) != "status 0" {
 		t.Fatalf("%q: %s\n%s%s", p.argv, describe(o.status), o.stdout, o.stderr)
 	}
-	warning := "reflect: warning: random bytes are deterministic, from the seed " + seed + ", and no secret: for tests only\n"
+	warning := "reflect: warning: random bytes are deterministic, from the seed " + seed + ", and no secret: for tests only; programs run on one CPU\n"
 	rest, ok := strings.CutPrefix(o.stderr, warning)
 	if !ok || strings.Contains(rest, "reflect: warning") {
 		t.Errorf("%q says on standard error:\n%s", p.argv, o.stderr)
@@ -144,51 +141,6 @@ func TestSeedGives(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestSeedGo: a static Go program. What its runtime makes of AT_RANDOM, every
-// thread by itself, depends on how many threads were there when the thread
-// began, and how many it has started; that is chance where threads run at once or
-// preempt each other.
-func TestSeedGo(t *testing.T) {
-	exe, taskset, chrt := victim(t, "goseeded", "go"), need(t, "taskset", "util-linux"), need(t, "chrt", "util-linux")
-	asEach(t, func(t *testing.T, who account) {
-		bytes := program{argv: []string{exe}, user: who, clean: func(s string) string {
-			head, _, _ := strings.Cut(s, "math/rand ")
-			return head
-		}}
-		bytes.reproducible(t)
-		all := program{argv: []string{taskset, "-c", aCPU(t), chrt, "--batch", "0", exe}, user: who}
-		first := all.seeded(t, "42")
-		for _, flags := range [][]string{nil, {"-m", "notify"}, {"-m", "vdso"}} {
-			again := all.seeded(t, "42", flags...)
-			if again != first { // the clock's tick came in the wrong microsecond
-				again = all.seeded(t, "42", flags...)
-			}
-			if again != first {
-				t.Errorf("with %q something else:\n%s", flags, difference(first, again))
-			}
-		}
-		for i, line := range strings.Split(all.seeded(t, "43"), "\n") {
-			if line != "" && line == strings.Split(first, "\n")[i] && !strings.HasPrefix(line, ".") {
-				t.Errorf("the same with another seed: %s", line)
-			}
-		}
-	})
-}
-
-// aCPU is one that this process may use.
-func aCPU(t *testing.T) string {
-	t.Helper()
-	var set unix.CPUSet
-	must(t, unix.SchedGetaffinity(0, &set))
-	for i := range 1024 {
-		if set.IsSet(i) {
-			return strconv.Itoa(i)
-		}
-	}
-	t.Fatal("no CPU")
-	return ""
 }
 
 func TestSeedPython(t *testing.T) {

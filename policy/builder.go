@@ -96,7 +96,7 @@ func (b *Builder) RNG(r RNG) *Builder {
 		b.errs = append(b.errs, e)
 		return b
 	}
-	b.p.rng, b.p.block = &r, &r.Block
+	b.p.rng, b.p.block, b.p.cpus = &r, &r.Block, &r.CPUs
 	return b
 }
 

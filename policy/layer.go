@@ -20,6 +20,7 @@ type Policy struct {
 	foreign *bool // true: allow
 	rng     *RNG  // its source and seed
 	block   *Block
+	cpus    *CPUs
 	rules   []Rule
 }
 

@@ -28,6 +28,16 @@ const (
 	BlockScalar              // general registers only
 )
 
+// CPUs is where programs with deterministic bytes run.
+type CPUs uint8
+
+const (
+	// CPUsOne is one processor, whose threads don't preempt each other when they
+	// wake: which of them asks first is then not left to chance.
+	CPUsOne CPUs = iota
+	CPUsAll      // wherever they may
+)
+
 // An RNG is what a plan says about random bytes. Its zero value is what holds
 // without the key rng.
 type RNG struct {
@@ -37,6 +47,8 @@ type RNG struct {
 	// policy and "1" here.
 	Seed  string
 	Block Block
+	// CPUs counts where the source is Deterministic.
+	CPUs CPUs
 	// Pos is where the policy names the source, if it does.
 	Pos Pos
 }
@@ -44,6 +56,7 @@ type RNG struct {
 var (
 	sourceWords = [...]string{KernelSeeded: "kernel-seeded", Deterministic: "deterministic"}
 	blockWords  = [...]string{BlockAuto: "auto", BlockAVX512: "avx512", BlockAVX2: "avx2", BlockScalar: "scalar"}
+	cpusWords   = [...]string{CPUsOne: "one", CPUsAll: "all"}
 )
 
 // String returns the word that a policy uses for s.
@@ -62,11 +75,19 @@ func (b Block) String() string {
 	return fmt.Sprintf("block(%d)", uint8(b))
 }
 
+// String returns the word that a policy uses for c.
+func (c CPUs) String() string {
+	if int(c) < len(cpusWords) {
+		return cpusWords[c]
+	}
+	return fmt.Sprintf("cpus(%d)", uint8(c))
+}
+
 // String returns r as explain writes it.
 func (r RNG) String() string {
 	s := r.Source.String()
 	if r.Source == Deterministic {
-		s += ", from the seed " + seedLabel(r.Seed)
+		s += ", from the seed " + seedLabel(r.Seed) + ", cpus " + r.CPUs.String()
 	}
 	if r.Block != BlockAuto {
 		s += ", block " + r.Block.String()
@@ -89,6 +110,8 @@ func (r RNG) check() *Error {
 		return failf("unknown source %d", r.Source).wrap(ErrUnknown)
 	case int(r.Block) >= len(blockWords):
 		return failf("unknown block function %d", r.Block).wrap(ErrUnknown)
+	case int(r.CPUs) >= len(cpusWords):
+		return failf("unknown cpus %d", r.CPUs).wrap(ErrUnknown)
 	case r.Source == KernelSeeded && r.Seed != "":
 		return failf("source %v takes no seed", r.Source).hint("a seed is for source: deterministic")
 	case r.Source == Deterministic && r.Seed == "":
@@ -108,7 +131,7 @@ func (r RNG) check() *Error {
 func (p *Plan) WithSeed(seed uint64) (*Plan, error) {
 	q := *p
 	q.Rules = slices.Clone(p.Rules)
-	q.RNG = RNG{Source: Deterministic, Seed: strconv.FormatUint(seed, 10), Block: p.RNG.Block}
+	q.RNG = RNG{Source: Deterministic, Seed: strconv.FormatUint(seed, 10), Block: p.RNG.Block, CPUs: p.RNG.CPUs}
 	if errs := q.settleRNG(); len(errs) > 0 {
 		return nil, errs
 	}

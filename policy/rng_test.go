@@ -39,6 +39,10 @@ func TestRNG(t *testing.T) {
 		{[]string{"rng: {source: deterministic, seed: 1}\n", served, "rng: {source: kernel-seeded}\n"},
 			RNG{Pos: Pos{"c", 2, 15}}},
 		{[]string{"rng: {block: avx2}\n", "rng: {block: auto}\n"}, RNG{}},
+		{[]string{"rng: {source: deterministic, seed: 1, cpus: one}\n" + served}, RNG{Source: Deterministic, Seed: "1", Pos: Pos{"a", 2, 15}}},
+		{[]string{"rng: {cpus: all}\n" + served, "rng: {source: deterministic, seed: 1}\n"},
+			RNG{Source: Deterministic, Seed: "1", CPUs: CPUsAll, Pos: Pos{"b", 2, 15}}},
+		{[]string{"rng: {cpus: all}\n", "rng: {cpus: one}\n"}, RNG{}},
 		{[]string{"rng: {source: deterministic, seed: 1}\n" + served, "strict: true\n"},
 			RNG{Source: Deterministic, Seed: "1", Pos: Pos{"a", 2, 15}}},
 	} {
@@ -98,6 +102,10 @@ func TestSeedMustReach(t *testing.T) {
 			t.Errorf("preset %s: %v, before %v", preset, q.RNG, p.RNG)
 		}
 	}
+	all := mustMerge(t, "rng: {cpus: all}\n"+served)
+	if q, err := all.WithSeed(7); err != nil || q.RNG.CPUs != CPUsAll || strings.Contains(q.Warnings[0].Msg, "CPU") {
+		t.Errorf("%v, %v", q, err)
+	}
 }
 
 // Whatever the mechanism, all calls go to the supervisor, in whatever order the
@@ -156,8 +164,8 @@ func TestSeedExplained(t *testing.T) {
 	}
 	for _, want := range []string{
 		"a:3:10; by notify, since one place makes all deterministic bytes\n",
-		"\nrandom bytes: deterministic, from the seed \"of the week\", block avx2 (a:2:15)\n",
-		"\nwarning: a:2:15: random bytes are deterministic, from the seed \"of the week\", and no secret: for tests only\n",
+		"\nrandom bytes: deterministic, from the seed \"of the week\", cpus one, block avx2 (a:2:15)\n",
+		"\nwarning: a:2:15: random bytes are deterministic, from the seed \"of the week\", and no secret: for tests only; programs run on one CPU\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
@@ -185,8 +193,8 @@ func TestParseSeed(t *testing.T) {
 }
 
 func TestBuilderRNG(t *testing.T) {
-	p, err := New().Shim("getrandom").RNG(RNG{Source: Deterministic, Seed: "x", Block: BlockScalar}).Plan()
-	if err != nil || p.RNG != (RNG{Source: Deterministic, Seed: "x", Block: BlockScalar}) || p.Binding("getrandom") != BindStub {
+	p, err := New().Shim("getrandom").RNG(RNG{Source: Deterministic, Seed: "x", Block: BlockScalar, CPUs: CPUsAll}).Plan()
+	if err != nil || p.RNG != (RNG{Source: Deterministic, Seed: "x", Block: BlockScalar, CPUs: CPUsAll}) || p.Binding("getrandom") != BindStub {
 		t.Errorf("%v, %v", p, err)
 	}
 	for want, r := range map[string]RNG{
@@ -194,6 +202,7 @@ func TestBuilderRNG(t *testing.T) {
 		"source kernel-seeded takes no seed":                           {Seed: "1"},
 		"unknown source 2":                                             {Source: 2},
 		"unknown block function 9":                                     {Block: 9},
+		"unknown cpus 2":                                               {CPUs: 2},
 		"the seed \"0x10\" is a number that is not written in decimal": {Source: Deterministic, Seed: "0x10"},
 		"a seed has at most 256 bytes":                                 {Source: Deterministic, Seed: strings.Repeat("x", maxSeed+1)},
 	} {
@@ -205,7 +214,7 @@ func TestBuilderRNG(t *testing.T) {
 
 // A plan goes to a successor as JSON.
 func TestRNGInJSON(t *testing.T) {
-	p := mustMerge(t, "rng: {source: deterministic, seed: \"\\u00e9 \\\"\", block: avx2}\n"+served)
+	p := mustMerge(t, "rng: {source: deterministic, seed: \"\\u00e9 \\\"\", block: avx2, cpus: all}\n"+served)
 	b, err := json.Marshal(p)
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 
 // This file reads the key rng.
 
-var rngKeys = []string{"source", "seed", "block"}
+var rngKeys = []string{"source", "seed", "block", "cpus"}
 
 const (
 	// maxSeed bounds a seed that is a text, in bytes.
@@ -19,6 +19,7 @@ const (
 	rngExample   = "for example rng: {source: deterministic, seed: 42}"
 	sourceHint   = "allowed: kernel-seeded, deterministic"
 	blockHint    = "allowed: auto, avx512, avx2, scalar"
+	cpusHint     = "allowed: one, all"
 	seedAllowed  = "a seed is a number from 0 to 18446744073709551615, or a text of 1 to 256 bytes"
 	seedOfNumber = "without quotes it is the number; as a text, add a letter"
 )
@@ -65,6 +66,9 @@ func (s *source) rng(v ast.Node, p *Policy) {
 		case "block":
 			b := Block(max(s.oneOf(v, "block function", blockWords[:], blockHint), 0))
 			p.block = &b
+		case "cpus":
+			c := CPUs(max(s.oneOf(v, "value of cpus", cpusWords[:], cpusHint), 0))
+			p.cpus = &c
 		}
 	})
 	if len(s.errs) > before || !known {

@@ -36,7 +36,7 @@ func otherTopKeys(key string) string {
 		return "rules are about x86-64; the key foreign is for other architectures"
 	case "calls", "do", "when", "mechanism", "base", "except":
 		return "this is a key of a rule, which is an element of the list rules"
-	case "seed", "source", "block", "random":
+	case "seed", "source", "block", "cpus", "random":
 		return "did you mean rng? " + rngExample
 	}
 	return ""

@@ -73,7 +73,11 @@ func warnings(p *Plan) []Warning {
 		out = append(out, Warning{Pos: pos, Msg: fmt.Sprintf(format, args...)})
 	}
 	if p.RNG.Source == Deterministic {
-		warn(p.RNG.Pos, "random bytes are deterministic, from the seed %s, and no secret: for tests only", seedLabel(p.RNG.Seed))
+		where := ""
+		if p.RNG.CPUs == CPUsOne {
+			where = "; programs run on one CPU"
+		}
+		warn(p.RNG.Pos, "random bytes are deterministic, from the seed %s, and no secret: for tests only%s", seedLabel(p.RNG.Seed), where)
 		out[0].EachRun = true
 	}
 	refusing := p.Default.Kind == Deny || p.Default.Kind == Kill

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"runtime"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,18 +24,31 @@ func together(tid int) (p pairing) {
 	if runtime.NumCPU() == 1 || unix.SchedGetaffinity(0, &p.mine) != nil || unix.SchedGetaffinity(tid, &p.theirs) != nil {
 		return p
 	}
-	var cpu uint32
-	if _, _, e := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0); e != 0 || !p.theirs.IsSet(int(cpu)) {
+	cpu, ok := commonCPU(&p.mine, &p.theirs)
+	if !ok {
 		return p
 	}
 	var one unix.CPUSet
-	one.Set(int(cpu))
-	if unix.SchedSetaffinity(tid, &one) != nil {
+	one.Set(cpu)
+	if p.theirs != one && unix.SchedSetaffinity(tid, &one) != nil {
 		return p
 	}
 	unix.SchedSetaffinity(0, &one)
 	p.made = true
 	return p
+}
+
+// commonCPU is a CPU that is in both sets: the calling thread's, if it can be.
+func commonCPU(mine, theirs *unix.CPUSet) (int, bool) {
+	if cpu, ok := currentCPU(); ok && theirs.IsSet(cpu) {
+		return cpu, true
+	}
+	for cpu := range 64 * len(mine) {
+		if mine.IsSet(cpu) && theirs.IsSet(cpu) {
+			return cpu, true
+		}
+	}
+	return 0, false
 }
 
 // release gives the tracee its CPUs back. It must be stopped, or the program

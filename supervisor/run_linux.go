@@ -55,6 +55,9 @@ type run struct {
 	// not.
 	streams *streams
 
+	// givesWay says that this process gives way to the run's programs.
+	givesWay bool
+
 	// filters is how many seccomp filters a program has that took none itself,
 	// once countFilters is done; denies means that one of ours is the deny filter.
 	filters      int
@@ -129,6 +132,7 @@ func (r *run) firstTracee(options uintptr) *tracee {
 			continue
 		}
 		if s.isExec() {
+			r.oneCPU(int(s.n.pid))
 			return r.handOff(&s.n, true, options)
 		}
 		sendNotif(r.listener, &response{id: s.n.id, flags: flagContinue}) // a call of the guardian's child
@@ -151,6 +155,7 @@ func (r *run) await() bool {
 // in SECCOMP_IOCTL_NOTIF_RECV itself: polling first would lengthen the time in
 // which a signal without SA_RESTART interrupts the call.
 func (r *run) start() {
+	r.giveWay()
 	if r.receivers.Load() == 0 {
 		r.spawn()
 	}
@@ -359,6 +364,7 @@ func (r *run) stop() {
 	if r.tracer != nil {
 		<-r.tracer.finished
 	}
+	r.giveWayNoMore()
 	unix.Close(r.listener)
 	r.region.close()
 }

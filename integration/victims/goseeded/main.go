@@ -22,7 +22,7 @@ func main() {
 	fmt.Fprintln(&out, "crypto/rand.Text", crand.Text())
 	fmt.Fprintln(&out, "math/rand", rand.Uint64(), rand2.Uint64())
 	m := map[string]int{}
-	for i := range 40 {
+	for i := range 500 {
 		m[fmt.Sprint("key", i)] = i
 	}
 	fmt.Fprint(&out, "map")
