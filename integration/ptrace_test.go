@@ -134,6 +134,24 @@ func TestTracerStorm(t *testing.T) {
 	}
 }
 
+// TestTracerAlarms: under a timer without SA_RESTART no reflected call is interrupted,
+// which a notified one may be.
+func TestTracerAlarms(t *testing.T) {
+	storm := victim(t, "storm.c", "glibc")
+	asTracer(t, func(t *testing.T) {
+		for _, how := range []string{"restart", "eintr"} {
+			o := (&program{}).run(t, underReflect(nil, storm, "50", how, "raw", "1"))
+			var calls, interrupted, wrong, alarms int
+			if _, err := fmt.Sscanf(o.stdout, "calls %d interrupted %d wrong %d alarms %d", &calls, &interrupted, &wrong, &alarms); err != nil {
+				t.Fatalf("%s %q %q", describe(o.status), o.stdout, o.stderr)
+			}
+			if calls == 0 || alarms == 0 || interrupted > 0 || wrong > 0 || o.status != 0 || o.stderr != "" {
+				t.Errorf("%s: %d calls, %d alarms, %d interrupted, %d wrong, %s %q", how, calls, alarms, interrupted, wrong, describe(o.status), o.stderr)
+			}
+		}
+	})
+}
+
 // TestTracerReplaced: a thread executes a program while the process's first thread,
 // whose id it takes, stops for its calls.
 func TestTracerReplaced(t *testing.T) {
