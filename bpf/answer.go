@@ -89,15 +89,13 @@ func RuleData(p *policy.Plan, index int) uint32 {
 // on: as si_errno, or as the message of the stop.
 func asks(mech, base policy.Mechanism, data uint32) (answer, bool) {
 	switch {
-	case mech == policy.Trap || mech == policy.Patch && base == policy.Trap:
-		return exempt(unix.SECCOMP_RET_TRAP | data), true
+	case mech == policy.Trap || mech == policy.SUD || mech == policy.Patch && base == policy.Trap:
+		// Dispatch comes before the filter. Where it is not armed, the call is
+		// trapped, and the handler arms it.
+		return trap(data), true
 	case mech == policy.Ptrace || mech == policy.PtraceAll:
 		// Without a tracer the kernel answers ENOSYS.
 		return exempt(unix.SECCOMP_RET_TRACE | data), true
-	case mech == policy.SUD:
-		// It comes before the filter. Where it is not armed, the call must still not
-		// be the kernel's.
-		return exempt(unix.SECCOMP_RET_USER_NOTIF), true
 	}
 	return answer{}, false
 }
@@ -178,8 +176,8 @@ func refuses(p *policy.Plan) bool {
 
 // body returns what filter k says about number nr, whose rules are given. Passes
 // means that stubs may make the call: then one rule decides it, without conditions.
-// Index is that of the first rule in the plan.
-func (k kind) body(nr, index int, rules []policy.Rule, byDefault answer, refuses, passes bool) (body, error) {
+// Index is that of the first rule in the plan; signals means that calls are trapped.
+func (k kind) body(nr, index int, rules []policy.Rule, byDefault answer, refuses, passes, signals bool) (body, error) {
 	if isExec(nr) {
 		byDefault = allowed
 	} else if refuses && slices.Contains(exemptNumbers[:], nr) {
@@ -193,9 +191,12 @@ func (k kind) body(nr, index int, rules []policy.Rule, byDefault answer, refuses
 		if err != nil {
 			return nil, ruleError(r, err)
 		}
-		// The deny filter is installed under this one, before there is a tracer.
-		early := nr == unix.SYS_SECCOMP && (r.Mechanism == policy.Ptrace || r.Mechanism == policy.PtraceAll)
-		if k == mainFilter && r.Reflects() && !early {
+		signals := signals && IsSignalCall(nr) && toKernel(r.Action)
+		// The deny filter is installed under this one, before there is a tracer or a handler.
+		early := nr == unix.SYS_SECCOMP && r.Mechanism >= policy.Trap
+		if k == mainFilter && signals {
+			a = trap(data(rules, index+i))
+		} else if k == mainFilter && r.Reflects() && !early {
 			if asked, ok := asks(r.Mechanism, r.Base, data(rules, index+i)); ok {
 				a = asked
 			}
@@ -212,7 +213,7 @@ func (k kind) body(nr, index int, rules []policy.Rule, byDefault answer, refuses
 		}
 		if len(conds) == 0 {
 			last = a
-			last.stubs = passes && k == mainFilter
+			last.stubs = passes && k == mainFilter && !signals
 			break
 		}
 		b = append(b, clause{conds, a})

@@ -139,6 +139,10 @@ func (a *assembler) pointer(stubs bool, through, away label) label {
 	ip := a.exempt.Gate + syscallLen
 	high := a.load(offIP+4, a.branch(opEq, uint32(ip>>32), through, away))
 	low := a.branch(opEq, uint32(ip), high, away)
+	if a.exempt.GateEnd != 0 {
+		in := a.branch(opGt, uint32(a.exempt.GateEnd), away, high)
+		low = a.branch(opGe, uint32(ip), in, away)
+	}
 	if stubs {
 		in := a.branch(opGt, uint32(a.exempt.StubsEnd), low, high)
 		low = a.branch(opGe, uint32(a.exempt.Stubs+syscallLen), in, low)

@@ -40,6 +40,12 @@ type Exempt struct {
 	// 0 for none. From there calls go through that the plan passes through by
 	// patched sites, and no others.
 	Stubs, StubsEnd uint64
+	// GateEnd, if not 0, is where code ends that begins with the gate and is all
+	// exempt: what a handler of SIGSYS makes calls from. Only where calls are trapped.
+	GateEnd uint64
+	// Region is the address that the handoff maps the image to, by an instruction
+	// that is not the gate's.
+	Region uint64
 }
 
 // Compile returns the filters of p for programs in which calls from x are exempt.
@@ -56,6 +62,9 @@ func compile(p *policy.Plan, x Exempt, one func(k kind, p *policy.Plan, x Exempt
 	}
 	if !passes(p) {
 		x.Stubs, x.StubsEnd = 0, 0
+	}
+	if !UsesSignals(p) {
+		x.GateEnd, x.Region = 0, 0
 	}
 	out := &Program{Exempt: x}
 	var err error
@@ -88,6 +97,9 @@ func check(p *policy.Plan) error {
 // check refuses stubs that the test of the pointer can't tell from other code: it
 // looks at the high half of an address once, for gate and stubs together.
 func (x Exempt) check() error {
+	if x.GateEnd != 0 && (x.Gate == 0 || x.GateEnd < x.Gate+syscallLen || (x.Gate+syscallLen)>>32 != x.GateEnd>>32) {
+		return fmt.Errorf("bpf: the gate's code ends at %#x, and the gate is at %#x", x.GateEnd, x.Gate)
+	}
 	if x.Stubs == 0 && x.StubsEnd == 0 {
 		return nil
 	}

@@ -47,7 +47,7 @@ func (a *assembler) spans(k kind, p *policy.Plan) (spans, error) {
 	unlisted := a.answer(other)
 	out := spans{{0, unlisted}}
 	var shared []sharedBody
-	err = eachBody(k, p, other, func(nr int, b body) error {
+	err = eachBody(k, p, other, a.exempt, func(nr int, b body) error {
 		to, err := a.share(&shared, nr, b)
 		out.add(uint32(nr), to)
 		out.add(uint32(nr)+1, unlisted)
@@ -77,12 +77,21 @@ func (a *assembler) share(shared *[]sharedBody, nr int, b body) (label, error) {
 
 // eachBody calls f, in ascending order, with every number that filter k may
 // not treat as unlisted, and what the filter says of it.
-func eachBody(k kind, p *policy.Plan, other answer, f func(nr int, b body) error) error {
-	return eachNumber(k, p, func(nr, index int, rules []policy.Rule) error {
+func eachBody(k kind, p *policy.Plan, other answer, x Exempt, f func(nr int, b body) error) error {
+	signals := k == mainFilter && UsesSignals(p)
+	return eachNumber(k, p, signals, func(nr, index int, rules []policy.Rule) error {
 		call, patched := p.PatchedCall(nr)
-		b, err := k.body(nr, index, rules, other, refuses(p), patched && call.Kind == policy.PatchPass)
+		b, err := k.body(nr, index, rules, other, refuses(p), patched && call.Kind == policy.PatchPass, signals)
 		if err != nil {
 			return err
+		}
+		if signals {
+			always := func(r policy.Rule) bool { return len(r.Conds) == 0 }
+			act := p.Default
+			if refuses(p) && slices.Contains(exemptNumbers[:], nr) {
+				act = policy.Action{}
+			}
+			b = withSignals(nr, b, x, !slices.ContainsFunc(rules, always), act)
 		}
 		return f(nr, b)
 	})
@@ -90,13 +99,21 @@ func eachBody(k kind, p *policy.Plan, other answer, f func(nr int, b body) error
 
 // eachNumber calls f, in ascending order, for every number that filter k may
 // not treat as unlisted, with its rules and the first one's index in the plan.
-func eachNumber(k kind, p *policy.Plan, f func(nr, index int, rules []policy.Rule) error) error {
+func eachNumber(k kind, p *policy.Plan, signals bool, f func(nr, index int, rules []policy.Rule) error) error {
 	var fixed []int
 	switch {
 	case refuses(p):
 		fixed = exemptNumbers[:]
 	case k == mainFilter:
 		fixed = execNumbers[:]
+	}
+	if signals {
+		fixed = slices.Clone(fixed)
+		for i := range signalCalls {
+			fixed = append(fixed, signalCalls[i].nr)
+		}
+		slices.Sort(fixed)
+		fixed = slices.Compact(fixed)
 	}
 	rules := p.Rules
 	for len(rules) > 0 || len(fixed) > 0 {

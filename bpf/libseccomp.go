@@ -48,7 +48,7 @@ func (k kind) compileLibseccomp(p *policy.Plan, x Exempt) ([]netbpf.RawInstructi
 	if err := f.SetOptimize(2); err != nil { // a binary tree of numbers
 		return nil, libseccompError(err)
 	}
-	err = eachBody(k, p, other, func(nr int, b body) error {
+	err = eachBody(k, p, other, x, func(nr int, b body) error {
 		to, err := a.body(nr, b, testLibseccomp)
 		if err != nil {
 			return err

@@ -70,6 +70,9 @@ func leftAlone(p *policy.Plan, d Data) bool {
 	if isExec(int(d.Nr)) {
 		return false
 	}
+	if UsesSignals(p) && IsSignalCall(int(d.Nr)) {
+		return false
+	}
 	rules := p.For(int(d.Nr))
 	leaves := func(act policy.Action, m policy.Mechanism) bool {
 		switch act.Kind {

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/vdsoshim"
 )
 
 // model says what the kernel must do with call d under plan p, straight from
@@ -23,7 +24,8 @@ func model(p *policy.Plan, x Exempt, d *Data) uint32 {
 		}
 		return allow
 	}
-	atGate := x.Gate != 0 && d.IP == x.Gate+2
+	signals := UsesSignals(p)
+	atGate := x.Gate != 0 && (d.IP == x.Gate+2 || signals && d.IP > x.Gate+2 && d.IP <= x.GateEnd)
 	inStubs := x.StubsEnd != 0 && d.IP >= x.Stubs+2 && d.IP <= x.StubsEnd
 	name, _ := policy.Name(int(d.Nr))
 	if name == "execve" || name == "execveat" {
@@ -37,8 +39,9 @@ func model(p *policy.Plan, x Exempt, d *Data) uint32 {
 	var act policy.Action
 	var mech policy.Mechanism
 	var data uint32
+	rule := false
 	if r := p.Match(int(d.Nr), &d.Args); r != nil {
-		act, mech = r.Action, r.Mechanism
+		act, mech, rule = r.Action, r.Mechanism, true
 		if mech == policy.Patch && r.Base == policy.Trap {
 			mech = policy.Trap
 		}
@@ -52,6 +55,14 @@ func model(p *policy.Plan, x Exempt, d *Data) uint32 {
 		act = p.Default
 		refuses := act.Kind == policy.Deny || act.Kind == policy.Errno || act.Kind == policy.Kill
 		if refuses && (handoff || slices.Contains(policy.ExemptCalls, name)) {
+			act = policy.Action{}
+		}
+	}
+	if signals && !atGate && (act.Kind == policy.Allow || act.Kind == policy.Stub || act.Kind == policy.Audit || act.Kind == policy.Passthrough) {
+		if touchesSignals(name, &d.Args) || rule && IsSignalCall(int(d.Nr)) {
+			return unix.SECCOMP_RET_TRAP | (vdsoshim.TrapData + data)
+		}
+		if name == "mmap" && d.Args[0] == x.Region && x.Region != 0 && trapsMmap(p) {
 			return allow
 		}
 	}
@@ -75,12 +86,14 @@ func model(p *policy.Plan, x Exempt, d *Data) uint32 {
 		return allow
 	case act.Kind == policy.Shim && mech == policy.VDSO:
 		return allow
-	case mech == policy.Trap:
-		return unix.SECCOMP_RET_TRAP | data
+	case (mech == policy.Trap || mech == policy.SUD) && name == "seccomp":
+		return notify
+	case (mech == policy.Trap || mech == policy.SUD) && name == "mmap" && d.Args[0] == x.Region && x.Region != 0:
+		return allow
+	case mech == policy.Trap || mech == policy.SUD: // by SUD where it is not armed
+		return unix.SECCOMP_RET_TRAP | (vdsoshim.TrapData + data)
 	case mech == policy.Ptrace || mech == policy.PtraceAll:
 		return unix.SECCOMP_RET_TRACE | data
-	case mech == policy.SUD: // where it is not armed
-		return notify
 	case mech == policy.Patch: // the supervisor learns of the site
 		return notify
 	case act.Kind == policy.Errno && !handoff:
@@ -91,6 +104,31 @@ func model(p *policy.Plan, x Exempt, d *Data) uint32 {
 	return notify
 }
 
+// touchesSignals reports whether a call could block SIGSYS or replace its handler.
+func touchesSignals(name string, args *[6]uint64) bool {
+	switch name {
+	case "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigtimedwait", "rt_sigsuspend", "clone3":
+		return true
+	case "prctl":
+		return uint32(args[0]) == 59
+	case "ppoll":
+		return args[3] != 0
+	case "epoll_pwait", "epoll_pwait2", "io_uring_enter":
+		return args[4] != 0
+	case "pselect6", "io_pgetevents":
+		return args[5] != 0
+	}
+	return false
+}
+
+// trapsMmap reports whether any rule of mmap is served by a handler of SIGSYS.
+func trapsMmap(p *policy.Plan) bool {
+	nr, _ := policy.Number("mmap")
+	return slices.ContainsFunc(p.For(nr), func(r policy.Rule) bool {
+		return r.Reflects() && (r.Mechanism == policy.Trap || r.Mechanism == policy.SUD || r.Mechanism == policy.Patch && r.Base == policy.Trap)
+	})
+}
+
 // passedThrough reports whether stubs make calls of number nr.
 func passedThrough(p *policy.Plan, nr int) bool {
 	rules := p.For(nr)
@@ -99,6 +137,9 @@ func passedThrough(p *policy.Plan, nr int) bool {
 	}
 	name, _ := policy.Name(nr)
 	m := rules[0].Mechanism
+	if UsesSignals(p) && IsSignalCall(nr) {
+		return false
+	}
 	return (m == policy.Auto || m == policy.Patch) && !slices.Contains(policy.NeverPatched, name)
 }
 
@@ -147,7 +188,7 @@ func calls(p *policy.Plan, x Exempt, nr int32, rnd *rand.Rand, random int) []Dat
 			args = append(args, a)
 		}
 	}
-	ips := []uint64{x.Gate + 2, x.Gate, x.Gate + 3, x.Gate + 2 + 1<<32, 0x7f0000001000}
+	ips := []uint64{x.GateEnd, x.GateEnd + 1, x.Gate + 2, x.Gate, x.Gate + 3, x.Gate + 2 + 1<<32, 0x7f0000001000}
 	if x.StubsEnd != 0 {
 		ips = append(ips, x.Stubs+1, x.Stubs+2, x.Stubs/2+x.StubsEnd/2, x.StubsEnd, x.StubsEnd+1, x.StubsEnd+1<<32)
 	}

@@ -21,9 +21,9 @@ func around(gate uint64) Exempt {
 	case gate == 0:
 		return Exempt{}
 	case (gate+0x3000)>>32 == (gate+syscallLen)>>32:
-		return Exempt{gate, gate + 0x1000, gate + 0x3000}
+		return Exempt{Gate: gate, Stubs: gate + 0x1000, StubsEnd: gate + 0x3000, GateEnd: gate + 0x800, Region: gate - 0x8000}
 	}
-	return Exempt{gate, gate - 0x3000, gate - 0x1000}
+	return Exempt{Gate: gate, Stubs: gate - 0x3000, StubsEnd: gate - 0x1000, GateEnd: gate + 0x800, Region: gate - 0x8000}
 }
 
 func do(k policy.Kind) policy.Action { return policy.Action{Kind: k} }

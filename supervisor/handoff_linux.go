@@ -38,6 +38,8 @@ type errUnreflected struct {
 	// served means that all is reflected as the policy says, though not in the
 	// program: nobody needs to be warned.
 	served bool
+	// foreign means that no rule meets its calls.
+	foreign bool
 }
 
 func (e *errUnreflected) Error() string {
@@ -150,7 +152,7 @@ func (h *handoff) equip(t *tracee) error {
 		return t.lost(err)
 	}
 	if saved.Cs != userCS64 {
-		return &errUnreflected{reason: "32-bit program"}
+		return &errUnreflected{reason: "32-bit program", foreign: true}
 	}
 	if !h.alone && h.r.filtered(t.pid) {
 		return &errUnreflected{reason: "the program has a seccomp filter of its own, which the handoff's calls might offend: served by notification", served: true}
@@ -176,6 +178,11 @@ func (h *handoff) equip(t *tracee) error {
 		return err
 	}
 	saved.Orig_rax = noSyscall
+	if h.r.signals && err == nil && mask&sigsysBit != 0 {
+		// The program finds it blocked, the kernel must not (shim/sigsys.h).
+		mask &^= sigsysBit
+		saved.Es = vdsoshim.SigsysBlocked
+	}
 	if e := unix.PtraceSetRegs(t.tid, &saved); e != nil {
 		return t.lost(e)
 	}

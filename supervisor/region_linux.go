@@ -192,6 +192,20 @@ func (r *region) siteCounts() []uint64 {
 	return out
 }
 
+// trapCounts returns what the handler of SIGSYS counted, by rule.
+func (r *region) trapCounts(rules int) []uint64 {
+	out := make([]uint64, min(rules, vdsoshim.MaxTraps))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rows == nil {
+		return nil
+	}
+	for i := range out {
+		out[i] = atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.rows[vdsoshim.CounterTraps+8*i])))
+	}
+	return out
+}
+
 func (r *region) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysreflect/sysreflect/bpf"
 	"github.com/sysreflect/sysreflect/internal/early"
 	"github.com/sysreflect/sysreflect/policy"
 )
@@ -44,6 +45,9 @@ type run struct {
 	// handoffNotified means that the plan has rules for calls that a handoff
 	// makes.
 	handoffNotified bool
+
+	// signals means that a handler of SIGSYS in the program serves calls.
+	signals bool
 
 	patching    *patching // nil where no site is patched
 	region      *region
@@ -97,6 +101,7 @@ func newRun(plan *policy.Plan) *run {
 		plan: plan, listener: -1, expected: map[int32]*handoff{}, missed: map[string]*Missed{},
 		tids: map[int]struct{}{}, ran: make(chan struct{}),
 	}
+	r.signals = bpf.UsesSignals(plan)
 	if plan.RNG.Source == policy.Deterministic {
 		r.streams = newStreams(plan.RNG.Seed)
 	}
@@ -304,7 +309,7 @@ func (r *run) unseizable(n *notification, err error) {
 	if errors.Is(err, unix.EPERM) {
 		reason = "the process has a tracer of its own, or is another user's"
 	}
-	if r.plan.Strict || r.tracer != nil {
+	if r.plan.Strict || r.tracer != nil || r.signals {
 		r.miss(reason+": exec refused", fmt.Sprintf("process %d", n.pid))
 		sendNotif(r.listener, &response{id: n.id, err: -int32(unix.EACCES)})
 		return
@@ -321,11 +326,13 @@ func (r *run) unseizable(n *notification, err error) {
 func (r *run) missImage(t *tracee, err error) {
 	reason := err.Error()
 	var unreflected *errUnreflected
-	if errors.As(err, &unreflected) && unreflected.served {
+	if errors.As(err, &unreflected) && unreflected.served && !r.signals {
 		r.count(reason, t.String()+exeName(t.pid))
 		return
 	}
-	if r.plan.Strict {
+	// Nothing would handle the SIGSYS of its first trapped call.
+	doomed := r.signals && unreflected != nil && !unreflected.foreign
+	if r.plan.Strict || doomed {
 		unix.Kill(t.pid, unix.SIGKILL)
 		reason += ": killed"
 	}

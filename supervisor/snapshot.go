@@ -30,6 +30,7 @@ func (c *Cmd) Counters() Counters {
 func (r *run) counters() Counters {
 	out := Counters{Execs: r.execs.Load(), Programs: r.programs.Load(), Sites: r.sites()}
 	inProgram, patched := r.programCounts()
+	handled := r.region.trapCounts(len(r.plan.Rules))
 	for i := range r.plan.Rules {
 		rule := &r.plan.Rules[i]
 		if i == 0 || r.plan.Rules[i-1].Nr != rule.Nr {
@@ -43,6 +44,9 @@ func (r *run) counters() Counters {
 					Call: rule.Name, Implementation: "shim", Mechanism: "vdso", Count: n,
 				})
 			}
+		}
+		if i < len(handled) && handled[i] > 0 && byHandler(rule) {
+			out.Calls = append(out.Calls, handlerCount(rule, handled[i]))
 		}
 		out.Calls = append(out.Calls, r.entries[i].counts(r.timed)...)
 	}

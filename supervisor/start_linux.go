@@ -34,11 +34,6 @@ func (c *Cmd) Start() error {
 			return err // before anything runs
 		}
 	}
-	for _, m := range []policy.Mechanism{policy.Trap, policy.SUD} {
-		if c.Plan.Uses(m) {
-			return fmt.Errorf("%w: the mechanism %v is not available in this version", ErrUnsupported, m)
-		}
-	}
 	r := newRun(c.Plan)
 	r.user, r.timed, r.warn = c.VDSO, c.Stats, c.Warn
 	r.tracer = newTracer(r)
@@ -118,6 +113,8 @@ func (c *Cmd) launchBlock(r *run) (l guardian.Launch, err error) {
 		Gate:     r.base + vdsoshim.GateOff,
 		Stubs:    r.base + vdsoshim.StubsOff,
 		StubsEnd: r.base + vdsoshim.StubsOff + vdsoshim.StubsSize,
+		GateEnd:  r.base + vdsoshim.ExitsEnd,
+		Region:   r.base,
 	})
 	if err != nil {
 		return l, err
@@ -132,7 +129,7 @@ func (c *Cmd) launchBlock(r *run) (l guardian.Launch, err error) {
 		Path: c.Path, Args: c.Args, Env: env, Dir: c.Dir,
 		Main: filter.Main, Deny: filter.Deny, KeepPrivileges: c.Setuid,
 		Ignored: before.ignored, Blocked: before.blocked, Mask: before.known, Limit: before.files,
-		Control: r.region.controlAt(), Tick: r.tick(),
+		Control: r.region.controlAt(), Tick: r.tick(), Trapped: r.traps(unix.SYS_FUTEX),
 	}, nil
 }
 
@@ -231,12 +228,11 @@ func (c *Cmd) watch() {
 			}
 			more = false
 		case guardian.Stop:
-			sig := unix.WaitStatus(m.Status).StopSignal()
-			rests := func() bool { return isStopped(c.pid) }
+			isStopped := isStopped
 			if t := c.run.tracer; t != nil {
-				rests = func() bool { return t.rests(c.pid, sig) }
+				isStopped = t.groupStopped
 			}
-			c.relay.stopped(c.keeper, sig, rests)
+			c.relay.stopped(c.keeper, c.pid, unix.WaitStatus(m.Status).StopSignal(), isStopped)
 		case guardian.Signal:
 			c.relay.sighted(unix.Signal(m.Status))
 		}
@@ -354,7 +350,7 @@ func (r *run) buildRegion(c *Cmd) error {
 		}
 		o.Blocks = block.Off()
 	}
-	o.Answers = r.answers()
+	o.Answers, o.Sigsys = r.answers(), r.sigsys()
 	built, err := vdsoshim.Complete(o)
 	if err != nil {
 		return err

@@ -22,10 +22,14 @@ const maxScripts = 5
 
 // refuse answers an exec of what can't be reflected, and reports whether it did.
 func (r *run) refuse(n *notification) bool {
-	if !r.plan.Strict {
-		return false
+	reason := ""
+	if r.signals && int32(n.pid) != r.first.Load() && r.filtered(int(n.pid)) {
+		// Without the handoff, which that filter might kill for, it would be killed
+		// by its first trapped call.
+		reason = "the program has a seccomp filter of its own, under which it can't get a handler of SIGSYS"
+	} else if r.plan.Strict {
+		reason = foreseen(n)
 	}
-	reason := foreseen(n)
 	if reason == "" || !notifValid(r.listener, n.id) {
 		return false
 	}

@@ -54,6 +54,8 @@ type Options struct {
 	// Answers are the calls, by number, that patched sites lead here for; with
 	// any, the handoff maps memory for stubs.
 	Answers map[int]Answer
+	// Sigsys, where it is not nil, has the handoff install a handler of SIGSYS.
+	Sigsys *Sigsys
 	// Into is where the image is written, ImageSize bytes; nil means memory of its own.
 	Into []byte
 }
@@ -137,6 +139,7 @@ func Complete(o Options) (*Built, error) {
 		setNotes(c.image, o.Kernel),
 		c.writePlan(),
 		c.writeAnswers(),
+		c.writeTraps(),
 	); err != nil {
 		return nil, err
 	}

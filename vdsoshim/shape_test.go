@@ -220,7 +220,7 @@ func TestInstructions(t *testing.T) {
 		}
 		return false
 	}
-	clears, stubs := 0, 0
+	clears, stubs, exits, open := 0, 0, 0, 0
 	for addr, insn := range disassemble(t) {
 		if strings.HasPrefix(insn, "(bad)") {
 			t.Errorf("%#x: %s", addr, insn)
@@ -231,14 +231,20 @@ func TestInstructions(t *testing.T) {
 			t.Errorf("%#x: %s", addr, insn)
 		}
 		if strings.HasPrefix(insn, "syscall") && addr != GateOff {
-			if !inStub(addr) {
+			switch {
+			case addr > ExitsOff && addr < ExitsEnd && (addr-ExitsOff)%16 == 0:
+				exits++
+			case addr >= ExitsEnd && addr < ExitsOff+ExitsSize && (addr-ExitsOff)%16 == 0:
+				open++
+			case inStub(addr):
+				stubs++
+			default:
 				t.Errorf("a system call at %#x", addr)
 			}
-			stubs++
 		}
 	}
-	if stubs != len(calls) {
-		t.Errorf("%d system calls besides the gate's, not %d", stubs, len(calls))
+	if stubs != len(calls) || exits != 255+32 || open != 128 {
+		t.Errorf("%d system calls in stubs, %d in exempt exits, %d in others", stubs, exits, open)
 	}
 	if clears == 0 {
 		t.Error("xmm15 is not cleared")

@@ -42,8 +42,13 @@ func TestUnwindTables(t *testing.T) {
 			t.Fatalf("entry %d points to %#x, outside .eh_frame", i, fde)
 		}
 		cie := fde + 4 - uint64(le.Uint32(b[fde+4:]))
-		// "zR": augmentation data with the encoding of pointers, pc-relative.
-		if !bytes.Equal(b[cie+9:cie+12], []byte("zR\x00")) {
+		// "zR": augmentation data with the encoding of pointers, pc-relative; and "S"
+		// for what handlers of signals return to.
+		want := "zR\x00"
+		if restorer.off >= code && restorer.off < code+uint64(le.Uint32(b[fde+12:])) {
+			want = "zRS\x00"
+		}
+		if !bytes.HasPrefix(b[cie+9:], []byte(want)) {
 			t.Fatalf("the CIE at %#x has augmentation %q", cie, b[cie+9:cie+12])
 		}
 		if got := relative(fde+8, fde+8); got != code {
@@ -55,12 +60,15 @@ func TestUnwindTables(t *testing.T) {
 			}
 			break
 		}
+		if next == text.Addr+text.Size {
+			next = ExitsOff
+		}
 		if code != next {
 			t.Errorf("nothing describes %#x to %#x", next, code)
 		}
 		next = code + uint64(le.Uint32(b[fde+12:]))
 	}
-	if end := text.Addr + text.Size; next != end {
+	if end := uint64(ExitsOff + ExitsSize); next != end {
 		t.Errorf("nothing describes %#x to %#x", next, end)
 	}
 	if end := frames.Addr + frames.Size; le.Uint32(b[end-4:]) != 0 {

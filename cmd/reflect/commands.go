@@ -19,7 +19,6 @@ var commands = []struct {
 }{
 	{"run", runCommand},
 	{"policy", policyCommand},
-	{"bench", benchCommand},
 	{"doctor", doctorCommand},
 	{"reseed", reseedCommand},
 	{"vdso", vdsoCommand},

@@ -5,6 +5,7 @@
  * structure that the supervisor prepared.
  */
 #include "shim.h"
+#include "sigsys.h"
 #include <asm/unistd_64.h>
 
 #define PROT_READ 1
@@ -132,6 +133,17 @@ static void map_stubs(struct link *link, u64 base, u64 phdr, u64 loader)
 		link->near_libraries = map_near(0);
 }
 
+/* Memory for the handler of SIGSYS, and the handler: an exec resets it. */
+static long map_sigsys(u64 base)
+{
+	long err;
+
+	if (!shim_plan.sigsys)
+		return 0;
+	err = map(base + SIGSYS_OFF, SIGSYS_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	return err ? err : shim_begin();
+}
+
 /* Finds the auxiliary vector behind argv and envp, prepares the structure
  * for PR_SET_MM_MAP, and returns the place of AT_SYSINFO_EHDR's value. */
 static u64 *find_auxv(u64 *stack, struct mm_map *mm, u64 *phdr, u64 *loader)
@@ -204,7 +216,11 @@ void HIDDEN shim_handoff_main(struct handoff *h)
 	link->table = (u64)shim_table;
 	map_stubs(link, base, phdr, loader);
 
-	h->err = 0;
+	h->step = STEP_SIGSYS;
+	h->err = map_sigsys(base);
+	if (h->err)
+		goto close;
+
 	if (h->user_size) {
 		h->step = STEP_USER;
 		h->value = h->kernel;

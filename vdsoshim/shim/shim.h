@@ -9,18 +9,22 @@
 #define PAGE_SIZE 4096
 
 /* Offsets from the image's first byte, which is the region's base. */
-#define IMAGE_SIZE 0xa000
-#define CONTROL_OFF 0xa000	/* shared with the supervisor, read-only here */
-#define LINK_OFF 0xb000		/* private: struct link, read-only after the handoff */
-#define COUNTERS_OFF 0xc000	/* only when calls are counted */
-#define COUNTERS_SIZE 0x18000
-#define SLOTS_OFF 0x24000	/* private: the generator's slots, see generator.h */
+#define IMAGE_SIZE 0xf000
+#define EXITS_OFF 0xc800	/* the gate, and what a signal handler leaves by: see exits.S */
+#define EXITS_SIZE 0x2000
+#define CONTROL_OFF 0xf000	/* shared with the supervisor, read-only here */
+#define LINK_OFF 0x10000	/* private: struct link, read-only after the handoff */
+#define COUNTERS_OFF 0x11000	/* only when calls are counted */
+#define COUNTERS_SIZE 0x1a000
+#define SIGSYS_OFF 0x2b000	/* private, with trap and sud only: see sigsys.h */
+#define SIGSYS_SIZE 0x4000
+#define SLOTS_OFF 0x30000	/* private: the generator's slots, see generator.h */
 #define SLOTS_SIZE 0x40000
-#define SECRETS_OFF 0x64000	/* their secret parts, droppable */
+#define SECRETS_OFF 0x70000	/* their secret parts, droppable */
 #define SECRETS_SIZE 0x80000
-#define STUBS_OFF 0xe4000	/* with patching only: code for patched sites, see reflected.S */
+#define STUBS_OFF 0xf0000	/* with patching only: code for patched sites, see reflected.S */
 #define STUBS_SIZE 0x10000
-#define REGION_SIZE 0xf4000
+#define REGION_SIZE 0x100000
 
 /* More stubs, wherever the program's code is too far for a jump. */
 #define NEAR_SIZE 0x8000
@@ -49,6 +53,8 @@
 #define COUNTER_CALLS 16
 /* Behind the rows: a word for each site. The first is for those beyond the last. */
 #define COUNTER_SITES 0x1000
+/* And one for each rule of the policy whose calls a signal handler serves. */
+#define COUNTER_TRAPS 0x18000
 
 /* Link slots, indices into struct link and struct plan. */
 #define FORWARD_SLOTS 64	/* used by the forwarders, in order */
@@ -72,6 +78,7 @@
 #define PLAN_BLOCKS 16
 #define PLAN_FALLBACK 20
 #define PLAN_PATCH 24
+#define PLAN_SIGSYS 28
 #define PLAN_LINK 32
 
 #define PLAN_OURS 0x80000000	/* offset is into this image, not the kernel's */
@@ -93,6 +100,7 @@
 #define STEP_AUXV 4	/* no AT_SYSINFO_EHDR in the auxiliary vector */
 #define STEP_USER 5	/* mmap of the user's own image over the kernel's */
 #define STEP_PROTECT 6	/* mprotect of the link page */
+#define STEP_SIGSYS 7	/* mmap for the signal handler, or installing it */
 
 #ifndef __ASSEMBLER__
 
@@ -111,7 +119,7 @@ struct plan {
 	u32 blocks;		/* offset of the generator's block function, 0: no generator */
 	u32 fallback;		/* 1: no droppable memory, even where the kernel has it */
 	u32 patch;		/* 1: sites will be patched */
-	u32 reserved;
+	u32 sigsys;		/* SIGSYS_ flags, sigsys.h */
 	u32 link[LINK_SLOTS];	/* offset of each link's target, 0 if it has none */
 };
 extern const struct plan HIDDEN shim_plan;

@@ -26,6 +26,7 @@ SECTIONS
 	.copies : ALIGN(16) { KEEP(*(.copies)) } :text
 	.rodata : ALIGN(64) { *(.rodata*) } :text
 	.text : ALIGN(64) { *(.text*) } :text =0xcccccccc
+	.exits EXITS_OFF : { *(.exits) } :text =0xcccccccc
 	.stubs STUBS_OFF (NOLOAD) : { *(.stubs) } :text
 
 	/DISCARD/ : {

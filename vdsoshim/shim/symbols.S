@@ -3,6 +3,7 @@
  * each symbol that begins with go_ for a constant.
  */
 #include "shim.h"
+#include "sigsys.h"
 
 	.macro CONST name, value
 	.globl go_\name
@@ -47,6 +48,26 @@
 	CONST StepAuxv, STEP_AUXV
 	CONST StepUser, STEP_USER
 	CONST StepProtect, STEP_PROTECT
+	CONST StepSigsys, STEP_SIGSYS
+	CONST ExitsOff, EXITS_OFF
+	CONST ExitsSize, EXITS_SIZE
+	CONST ExitsEnd, (EXITS_OFF + EXIT_OPEN)
+	CONST SigsysOff, SIGSYS_OFF
+	CONST SigsysSize, SIGSYS_SIZE
+	CONST TrapData, TRAP_DATA
+	CONST CounterTraps, COUNTER_TRAPS
+	CONST MaxTraps, (TRAP_RULES - 1)
+	CONST SigsysBlocked, BLOCKED
+	CONST planSigsys, PLAN_SIGSYS
+	CONST sigsysTrap, SIGSYS_TRAP
+	CONST sigsysSud, SIGSYS_SUD
+	CONST sigsysCount, SIGSYS_COUNT
+	CONST trapRows, TRAP_ROWS
+	CONST trapRowSize, TRAP_ROW_SIZE
+	CONST trapRules, TRAP_RULES
+	CONST trapOthers, TRAP_OTHERS
+	CONST trapConstant, TRAP_CONSTANT
+	CONST trapCall, TRAP_CALL
 	CONST forwardSlots, FORWARD_SLOTS
 	CONST countedSlots, COUNTED_SLOTS
 	CONST linkCounted, LINK_COUNTED

@@ -25,6 +25,7 @@ type Launch struct {
 	Region         int           // the memory file with the control page,
 	Control        uintptr       // and where that page is mapped, shared
 	Tick           time.Duration // between two generations; 0 for no such bumps
+	Trapped        bool          // Main answers futex(2) by SIGSYS
 }
 
 // A Call is a system call of the guardian's.
@@ -34,7 +35,7 @@ type Call struct {
 }
 
 const (
-	launchWords = 22 // struct launch
+	launchWords = 23 // struct launch
 	callSize    = 6 * 8
 )
 
@@ -134,7 +135,7 @@ func (l *Launch) write(b []byte, at uintptr) error {
 		flag(l.KeepPrivileges), l.Ignored, l.Blocked, flag(l.Mask),
 		uint64(l.Control), uint64(l.Tick.Milliseconds()), uint64(unix.Getpid()), uint64(l.Connection), uint64(l.Region),
 		limit.Cur, limit.Max, flag(l.Limit != nil),
-		dir, w.calls(l.Calls), uint64(len(l.Calls)),
+		dir, w.calls(l.Calls), uint64(len(l.Calls)), flag(l.Trapped),
 	}
 	for i, v := range words {
 		binary.LittleEndian.PutUint64(b[8*i:], v)

@@ -60,6 +60,7 @@ struct launch {
 	const char *dir;     // where the program starts, or 0
 	const struct call *calls; // that put the program's descriptors in place
 	u64 calls_len;
+	u64 trapped;         // futex(2) would be trapped once the filter is there
 };
 
 enum { MSG_STARTED = 1, MSG_FAILED, MSG_EXEC_FAILED, MSG_EXIT, MSG_STOP, MSG_CONTINUE, MSG_SIGNAL };
@@ -155,7 +156,8 @@ static void publish(s32 state, s32 step, s32 err)
 	my->shared.step = step;
 	my->shared.err = err;
 	__atomic_store_n(&my->shared.state, state, __ATOMIC_RELEASE);
-	SYS(SYS_futex, &my->shared.state, FUTEX_WAKE_PRIVATE, 1);
+	if (!my->launch->trapped) // nothing handles SIGSYS here; the guardian looks by itself
+		SYS(SYS_futex, &my->shared.state, FUTEX_WAKE_PRIVATE, 1);
 }
 
 // From the moment the first filter is in place every call here may be

@@ -1,4 +1,0 @@
-package machine
-
-//go:noescape
-func cpuid(leaf uint32) (a, b, c, d uint32)

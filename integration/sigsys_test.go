@@ -1,0 +1,70 @@
+package integration
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// bySignal are the ways to have every call served by a handler of SIGSYS, and
+// single ones.
+func bySignal(t *testing.T) map[string][]string {
+	some := writePolicy(t, "version: 1\nrules:\n"+
+		"  - {calls: [getrandom], mechanism: trap, do: shim}\n"+
+		"  - {calls: [getppid, ppoll], mechanism: sud, do: passthrough}\n"+
+		"  - {calls: [getpgrp], mechanism: trap, do: {return: 1}}\n")
+	return map[string][]string{
+		"trap":   {"-p", "all-calls", "-m", "trap"},
+		"sud":    {"-p", "all-calls", "-m", "sud"},
+		"single": some,
+	}
+}
+
+// TestSignalPrograms runs programs of all kinds with every call trapped or dispatched.
+func TestSignalPrograms(t *testing.T) {
+	ways := bySignal(t)
+	for _, c := range []struct {
+		name string
+		argv []string
+		want string
+	}{
+		{"sigsys", []string{victim(t, "sigsys.c", "glibc")}, "jumped 1000"},
+		{"sigsys-static", []string{victim(t, "sigsys.c", "glibc-static")}, "jumped 1000"},
+		{"sigsys-musl", []string{victim(t, "sigsys.c", "musl-static")}, "jumped 1000"},
+		{"cancel", []string{victim(t, "cancel.cc", "c++")}, ""},
+		{"pipeline", []string{"bash", "-c", `for i in 1 2 3 4 5 6 7 8; do seq 1000 | sort -rn | head -n 3 | tr '\n' ' '; done; trap 'echo got' USR1; kill -USR1 $$; (exit 7); echo $?`}, "got"},
+		{"python", []string{"/usr/bin/python3", "-c", "import subprocess,threading,signal,os\nsignal.signal(signal.SIGUSR1,lambda *a:print('usr1'))\nos.kill(os.getpid(),signal.SIGUSR1)\nprint(subprocess.check_output(['echo','child']))\nts=[threading.Thread(target=lambda:os.urandom(8)) for _ in range(16)]\n[x.start() for x in ts];[x.join() for x in ts];print(len(ts))"}, "usr1"},
+		{"node", []string{"node", "-e", "const c=require('child_process');console.log(c.execSync('echo child').toString());require('fs').promises.readFile('/etc/passwd').then(b=>console.log(b.length>0))"}, "child"},
+		{"git", []string{"sh", "-c", "git init -q r && cd r && echo x > f && git add f && git -c user.name=a -c user.email=b commit -qm m && git log --format=%s && cd .. && rm -rf r"}, "m"},
+		{"gcc", []string{"sh", "-c", "echo 'int main(){return 3;}' > a.c && gcc -o a a.c && ./a; echo $?; rm a a.c"}, "3"},
+		{"go", []string{victim(t, "gostorm", "go"), "1s"}, ""},
+	} {
+		for how, flags := range ways {
+			t.Run(c.name+"/"+how, func(t *testing.T) {
+				p := program{argv: c.argv, flags: flags}
+				if c.name == "go" { // says how much it did
+					p.clean = func(s string) string { return regexp.MustCompile(`[0-9]+`).ReplaceAllString(s, "N") }
+				}
+				p.sameAnd(t, c.want)
+			})
+		}
+	}
+}
+
+// TestSignalCounts: every call is counted, under its mechanism.
+func TestSignalCounts(t *testing.T) {
+	for _, m := range []string{"trap", "sud"} {
+		flags := writePolicy(t, strings.ReplaceAll("version: 1\nrules:\n"+
+			"  - {calls: [getrandom], mechanism: M, do: shim}\n"+
+			"  - {calls: [getuid], mechanism: M, do: {return: 77}}\n"+
+			"  - {calls: [getppid], mechanism: M, do: {errno: EPERM}}\n", " M,", " "+m+","))
+		p := program{argv: []string{"sh", "-c", "id -ru; id -ru"}, flags: flags}
+		c, o := p.count(t)
+		if o.stdout != "77\n77\n" {
+			t.Errorf("%s: %q", m, o.stdout)
+		}
+		if n, _ := c.of("getuid", m); n < 2 {
+			t.Errorf("%s: %d calls of getuid counted", m, n)
+		}
+	}
+}

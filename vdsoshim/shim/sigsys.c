@@ -1,0 +1,305 @@
+/*
+ * The SIGSYS handler of the mechanisms trap (SECCOMP_RET_TRAP) and sud (Syscall
+ * User Dispatch). The kernel delivers SIGSYS in place of the call, with the registers
+ * as the system call instruction left them, rax still the number. What the shim can
+ * answer is answered here; everything else is made from an exit, see exits.S, once
+ * this handler has returned.
+ *
+ * All signals are blocked meanwhile, and every system call of ours is made by the
+ * gate, which the filter exempts and which stands in the range that dispatch allows.
+ *
+ * sud is armed at the handoff. The kernel disarms it in every new thread and process;
+ * there the filter traps the first call that a rule names, and the handler arms it
+ * again. So nobody follows clone and fork, and no call is missed.
+ */
+#include "shim.h"
+#include "sigsys.h"
+#include "generator.h"
+#include <asm/unistd_64.h>
+
+#define SYS_SECCOMP 1
+#define SYS_USER_DISPATCH 2
+#define AUDIT_ARCH_X86_64 0xc000003e
+#define EAGAIN 11
+#define EINTR 4
+#define SIG_BLOCK 0
+#define SIG_SETMASK 2
+#define SIG_DFL 0
+#define SIG_IGN 1
+#define SA_NODEFER 0x40000000UL
+#define SA_RESETHAND 0x80000000UL
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_ON 1
+#define GRND_NONBLOCK 1
+#define GRND_INSECURE 4
+#define HASH 0x9e3779b97f4a7c15UL
+
+/* The exit of a family for calls whose site ends at back, 0 where the table is full. */
+u64 HIDDEN shim_exit_for(u64 back, u64 family)
+{
+	u64 exits = (u64)shim_exits + family;
+	struct exit *data = (struct exit *)(exits + SIGSYS_DATA);
+	u64 hash = back * HASH >> 32, others = (family == EXIT_OPEN ? OPEN_EXITS : EXEMPT_EXITS) - 1;
+
+	for (u64 n = 0; n < others; n++) {
+		u64 i = 1 + (hash + n) % others;
+		u64 is = __atomic_load_n(&data[i].back, __ATOMIC_RELAXED);
+
+		if (!is && __atomic_compare_exchange_n(&data[i].back, &is, back, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			is = back;
+		if (is == back)
+			return exits + EXIT_SIZE * i;
+	}
+	return 0;
+}
+
+/* The masked exit that rip is in, at its system call or behind it. */
+HIDDEN struct masked *shim_masked_at(u64 rip)
+{
+	u64 off = rip - ((u64)shim_exits + EXIT_MASKED);
+
+	if (off >= MASKED * MASKED_SIZE || (off % MASKED_SIZE != 0 && off % MASKED_SIZE != 2))
+		return 0;
+	return (struct masked *)((rip & -(u64)MASKED_SIZE) + SIGSYS_DATA);
+}
+
+/* Where the call that ended at rip was made for: behind the program's site. */
+static u64 site_of(u64 rip)
+{
+	u64 off = rip - ((u64)shim_exits + EXIT_OPEN);
+
+	if (off >= OPEN_EXITS * EXIT_SIZE)
+		return rip;
+	return ((struct exit *)((rip & -(u64)EXIT_SIZE) + SIGSYS_DATA))->back;
+}
+
+/* Makes the call here and now. */
+static void call_here(struct context *uc)
+{
+	uc->rax = gate((int)uc->rax, uc->rdi, uc->rsi, uc->rdx, uc->r10, uc->r8, uc->r9);
+}
+
+/* Where more sites make calls than there are exits, the call is made here, with the
+ * program's signals let in: what its handlers see of the stack is the difference.
+ * A child with a stack of its own can't begin here. */
+static void call_waiting(struct context *uc, u32 nr)
+{
+	u64 all = ~0UL;
+
+	if (nr == __NR_clone || nr == __NR_clone3 || nr == __NR_vfork) {
+		uc->rax = -EAGAIN;
+		return;
+	}
+	gate(__NR_rt_sigprocmask, SIG_SETMASK, (long)&uc->mask, 0, 8, 0, 0);
+	call_here(uc);
+	gate(__NR_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, 8, 0, 0);
+}
+
+static void leave_by_exit(struct context *uc, u32 nr, u64 back, u64 family)
+{
+	u64 at = shim_exit_for(back, family);
+
+	if (!at)
+		call_waiting(uc, nr);
+	else
+		uc->rip = at;
+}
+
+/* Counts a call that met the rule of number rule - 1. */
+static void count(u32 rule)
+{
+	if (shim_plan.sigsys & SIGSYS_COUNT)
+		__asm__ volatile("lock incq %0"
+				 : "+m"(((u64 *)(__ehdr_start + COUNTERS_OFF + COUNTER_TRAPS))[rule - 1]) : : "cc");
+}
+
+static void serve(struct context *uc, u32 nr, u32 rule, u64 back)
+{
+	u64 family = EXIT_EXEMPT;
+	const struct row *row = &shim_traps.rows[0];
+
+	if (rule == TRAP_OTHERS)
+		family = EXIT_OPEN;
+	else if (rule) {
+		count(rule);
+		row = &shim_traps.rows[shim_traps.row[rule]];
+	}
+	if (row->kind == TRAP_CONSTANT) {
+		uc->rax = row->value;
+		return;
+	}
+	if (row->kind == TRAP_CALL) {
+		call_here(uc);
+		return;
+	}
+	if (row->kind > TRAP_CALL) {
+		/* getrandom, but for what may take long or wait */
+		if (uc->rsi <= REQUEST_MAX && (uc->rdx & ~(u64)GRND_INSECURE) <= GRND_NONBLOCK) {
+			shim_enter((u64)__ehdr_start + row->kind, uc);
+			return;
+		}
+	} else if (shim_virtual(uc, nr, back))
+		return;
+	leave_by_exit(uc, nr, back, family);
+}
+
+/* Dispatch for this thread, but where the program uses it itself. */
+static void arm(void)
+{
+	if (!STATE->own)
+		gate(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)shim_exits, EXITS_SIZE, 0, 0);
+}
+
+/* At the handoff, with all signals blocked. The disposition that the program would
+ * begin with is the default, or to ignore SIGSYS. */
+long HIDDEN shim_begin(void)
+{
+	struct action act = { 0 };
+	long err = gate(__NR_rt_sigaction, SIGSYS, 0, (long)&act, 8, 0, 0);
+
+	if (!err)
+		err = shim_install(&act, 0);
+	if (!err && shim_plan.sigsys & SIGSYS_SUD)
+		arm();
+	return err;
+}
+
+/* As the kernel does with a signal that is fatal: the default action, with the
+ * program's registers. */
+static void die(struct info *info)
+{
+	const struct action dfl = { .flags = 0x04000000 /* SA_RESTORER */, .restorer = (u64)shim_restorer };
+
+	gate(__NR_rt_sigaction, SIGSYS, (long)&dfl, 0, 8, 0, 0);
+	gate(__NR_rt_tgsigqueueinfo, gate(__NR_getpid, 0, 0, 0, 0, 0, 0), gate(__NR_gettid, 0, 0, 0, 0, 0, 0),
+	     SIGSYS, (long)info, 0, 0);
+}
+
+/* Keeps a signal that its thread blocks, as the kernel would; one, as there. */
+static void hold(const struct info *info)
+{
+	u32 tid = gate(__NR_gettid, 0, 0, 0, 0, 0, 0);
+	struct state *s = STATE;
+	u32 waiter = __atomic_load_n(&s->waiter, __ATOMIC_ACQUIRE);
+
+	if (waiter && waiter != tid && !gate(__NR_rt_tgsigqueueinfo, gate(__NR_getpid, 0, 0, 0, 0, 0, 0), waiter, SIGSYS, (long)info, 0, 0))
+		return;
+	for (int i = 0; i < HELD; i++)
+		if (s->hold[i].tid == tid)
+			return;
+	for (int i = 0; i < HELD; i++) {
+		u32 none = 0;
+
+		if (!__atomic_compare_exchange_n(&s->hold[i].tid, &none, tid, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			continue;
+		s->hold[i].info = *info;
+		__atomic_store_n(&s->hold[i].ready, 1, __ATOMIC_RELEASE);
+		__atomic_add_fetch(&s->held, 1, __ATOMIC_RELEASE);
+		return;
+	}
+}
+
+/* Takes the signal that this thread holds. */
+int HIDDEN shim_take(struct info *info)
+{
+	struct state *s = STATE;
+
+	if (!__atomic_load_n(&s->held, __ATOMIC_ACQUIRE))
+		return 0;
+	u32 tid = gate(__NR_gettid, 0, 0, 0, 0, 0, 0);
+	for (int i = 0; i < HELD; i++)
+		if (s->hold[i].tid == tid && s->hold[i].ready) {
+			if (info)
+				*info = s->hold[i].info;
+			s->hold[i].ready = 0;
+			__atomic_store_n(&s->hold[i].tid, 0, __ATOMIC_RELEASE);
+			__atomic_sub_fetch(&s->held, 1, __ATOMIC_RELEASE);
+			return 1;
+		}
+	return 0;
+}
+
+/* Gives the signal back to the kernel: the thread blocks it no longer. */
+void HIDDEN shim_requeue(void)
+{
+	struct info info;
+
+	if (shim_take(&info))
+		gate(__NR_rt_tgsigqueueinfo, gate(__NR_getpid, 0, 0, 0, 0, 0, 0), gate(__NR_gettid, 0, 0, 0, 0, 0, 0),
+		     SIGSYS, (long)&info, 0, 0);
+}
+
+/*
+ * A SIGSYS that is the program's: sent to it, or forced by a filter or by dispatch of
+ * its own. Returns its handler, 0 if there is nothing to run.
+ */
+static u64 program(struct info *info, struct context *uc, u32 number, int forced)
+{
+	const struct action *act = &ACTION[number];
+	struct masked *in = shim_masked_at(uc->rip);
+	int blocked = in && in->nr ? (int)in->blocked : blocks();
+	u64 mask = in && in->nr ? in->mask : uc->mask;
+
+	if (blocked && !forced) {
+		if (in && in->nr == __NR_rt_sigtimedwait && !(uc->rip % MASKED_SIZE)) {
+			/* It had yet to begin to wait: it begins anew, at its site. */
+			uc->rip = in->back - 2;
+		}
+		hold(info);
+		return 0;
+	}
+	if (act->handler == SIG_DFL || (forced && (blocked || act->handler == SIG_IGN))) {
+		die(info);
+		return 0;
+	}
+	if (act->handler == SIG_IGN)
+		return 0;
+	if (in && in->nr && !(uc->rip % MASKED_SIZE)) {
+		/* A call that waits under another mask, and was about to begin. */
+		uc->rax = -EINTR;
+		uc->rip += 2;
+	}
+	if (blocks())
+		uc->mask |= SYS_BIT;
+	mask |= act->mask;
+	if (!(act->flags & SA_NODEFER))
+		mask |= SYS_BIT;
+	set_blocks((mask & SYS_BIT) != 0);
+	mask &= ~SYS_BIT;
+	if (act->flags & SA_RESETHAND) {
+		const struct action dfl = { 0 };
+
+		shim_install(&dfl, 0);
+	}
+	if (!STATE->own)
+		gate(__NR_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, 8, 0, 0);
+	return act->handler;
+}
+
+/* Returns the program's handler if there is one to run, else 0. */
+u64 HIDDEN shim_sigsys(struct info *info, struct context *uc, u32 number)
+{
+	u32 nr = info->nr, rule = 0;
+	int forced = 0;
+
+	if (info->arch == AUDIT_ARCH_X86_64 && info->code == SYS_SECCOMP) {
+		u32 data = info->err - TRAP_DATA;
+
+		forced = 1;
+		if (data >= TRAP_RULES)
+			return program(info, uc, number, 1);
+		if (data)
+			rule = data;
+		else if (nr < DISPATCH_CALLS)
+			rule = shim_traps.rule[nr];
+		if (shim_plan.sigsys & SIGSYS_SUD)
+			arm();
+	} else if (info->arch == AUDIT_ARCH_X86_64 && info->code == SYS_USER_DISPATCH) {
+		if (STATE->own || !(shim_plan.sigsys & SIGSYS_SUD))
+			return program(info, uc, number, 1);
+		rule = nr < DISPATCH_CALLS ? shim_traps.rule[nr] : TRAP_OTHERS;
+	} else
+		return program(info, uc, number, forced);
+	serve(uc, nr, rule, site_of(uc->rip));
+	return 0;
+}

@@ -1,0 +1,176 @@
+/*
+ * What the mechanisms trap and sud keep in the program, see sigsys.c.
+ *
+ * Everything here is a constant once it is written: an exit's return address, an
+ * action that the program gave for a signal. Nothing is freed, nothing is locked, and
+ * threads, signal handlers, children of fork and those of vfork, which share it, may
+ * all find and add what they need at any time. What changes stands where the kernel
+ * keeps it, for each thread or process as it should: SIGSYS's disposition in the
+ * table of dispositions, whether a thread blocks it in its register ES.
+ */
+#ifndef SIGSYS_H
+#define SIGSYS_H
+
+/* The plan's flags. */
+#define SIGSYS_TRAP 1
+#define SIGSYS_SUD 2
+#define SIGSYS_COUNT 4	/* calls are counted */
+
+/* What the filter gives with SECCOMP_RET_TRAP: this, or this + 1 + the index of the
+ * rule. A number that filters of a program's own are not likely to use. */
+#define TRAP_DATA 0x5300
+
+/* Rules and what they say: shim_traps. */
+#define TRAP_RULES 1024
+#define TRAP_ROWS 128
+#define TRAP_ROW_SIZE 16
+#define TRAP_KERNEL 0	/* the kernel serves it */
+#define TRAP_CONSTANT 1	/* value */
+#define TRAP_CALL 2	/* the kernel, at once: a call that does not wait */
+/* larger: offset of an entry, as for patched sites that bring one number */
+
+#define TRAP_OTHERS 0xffff	/* in place of a rule: the filter has more to say */
+
+/* Families of exits, by their code's offset from EXITS_OFF. What belongs to each stands
+ * at the same distance from SIGSYS_OFF. The filter exempts the first two. */
+#define EXIT_SIZE 16
+#define EXIT_EXEMPT 0
+#define EXEMPT_EXITS 256	/* the first is a gate, as of the others */
+#define EXIT_MASKED 0x1000	/* with another argument in a register than the program's */
+#define MASKED_SIZE 64
+#define MASKED 32
+#define MASKED_GROUP 8		/* of each register: rdi, r10, r9, r8 */
+#define EXIT_OPEN 0x1800
+#define OPEN_EXITS 128
+
+#define SIGSYS_DATA (SIGSYS_OFF - EXITS_OFF)	/* from an exit to what belongs to it */
+
+/* Offsets from SIGSYS_OFF. */
+#define SIGSYS_ACTIONS 0x2000
+#define ACTIONS 64
+#define ACTION_SIZE 32
+#define ACTION_MASK 24
+#define SIGSYS_STATE 0x3000
+#define STATE_HELD 0
+
+/* In ES: this thread blocks SIGSYS, as far as the program knows. A data segment that
+ * every Linux has (__CPUNODE_SEG): in 64-bit mode nothing looks at it, the
+ * kernel keeps it for each thread, and threads and children inherit it. */
+#define BLOCKED 0x7b
+
+/* struct rt_sigframe (asm/sigframe.h) without the return address. */
+#define UC_R8 40
+#define UC_R9 48
+#define UC_R10 56
+#define UC_RDI 104
+#define UC_RSI 112
+#define UC_RDX 136
+#define UC_RAX 144
+#define UC_RSP 160
+#define UC_RIP 168
+#define UC_MASK 296
+
+#define SIGSYS 31
+#define SIGSYS_BYTE 3	/* of a mask, and the bit in it */
+#define SIGSYS_BIT 0x40
+
+#ifndef __ASSEMBLER__
+
+struct action {		/* the kernel's struct sigaction */
+	u64 handler, flags, restorer, mask;
+};
+
+struct context {	/* the kernel's struct ucontext */
+	u64 flags, link, stack[3];
+	u64 r8, r9, r10, r11, r12, r13, r14, r15;
+	u64 rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
+	u64 rest[14];
+	u64 mask;
+};
+
+struct info {		/* siginfo_t; the union as SIGSYS has it */
+	int signo, err, code, pad;
+	u64 addr;
+	int nr;
+	u32 arch;
+	u64 rest[12];
+};
+
+struct exit {
+	u64 back, unused;
+};
+
+struct masked {
+	u64 back;	/* the address behind the site */
+	u64 saved;	/* what the register is to be again */
+	u64 mask;	/* the program's, without SIGSYS */
+	u64 ptr, size, more;	/* what points to it, for calls that want that */
+	u64 blocked;	/* SIGSYS was in the mask */
+	u64 nr;		/* the call; written last */
+};
+
+#define HELD 16
+
+struct held {		/* a SIGSYS that its thread blocks */
+	u32 tid, ready;
+	struct info info;
+};
+
+struct state {
+	u32 held;	/* how many there are */
+	u32 waiter;	/* a thread that waits for SIGSYS */
+	u32 own;	/* the program uses Syscall User Dispatch itself */
+	u32 unused;
+	u32 ready[ACTIONS];	/* 1: being written, 2: there */
+	u32 taken[MASKED];	/* likewise */
+	struct held hold[HELD];
+};
+
+struct traps {
+	unsigned short rule[DISPATCH_CALLS];	/* by number: 1 + the index of its one rule */
+	unsigned char row[TRAP_RULES];		/* by that */
+	struct row {
+		u64 value;
+		u32 kind, unused;
+	} rows[TRAP_ROWS];
+};
+extern const struct traps HIDDEN shim_traps;
+
+#define DATA ((char *)(__ehdr_start + SIGSYS_OFF))
+#define ACTION ((struct action *)(DATA + SIGSYS_ACTIONS))
+#define STATE ((struct state *)(DATA + SIGSYS_STATE))
+#define SYS_BIT (1UL << (SIGSYS - 1))
+
+extern const char HIDDEN shim_actions[], HIDDEN shim_restorer[], HIDDEN shim_exits[];
+
+static inline int blocks(void)
+{
+	u32 es;
+
+	__asm__ volatile("mov %%es, %0" : "=r"(es));
+	return es == BLOCKED;
+}
+
+static inline void set_blocks(int on)
+{
+	if (blocks() != on)
+		__asm__ volatile("mov %0, %%es" : : "r"(on ? BLOCKED : 0));
+}
+
+/* sigmask.c: calls that could see or block SIGSYS. */
+enum served { LEFT, SERVED, GONE };
+HIDDEN enum served shim_virtual(struct context *uc, u32 nr, u64 back);
+long HIDDEN shim_install(const struct action *act, struct action *old);
+u32 HIDDEN shim_intern(const struct action *act);
+void HIDDEN shim_requeue(void);
+/* sigsys.c */
+long HIDDEN shim_begin(void);
+u64 HIDDEN shim_exit_for(u64 back, u64 family);
+HIDDEN struct masked *shim_masked_at(u64 rip);
+int HIDDEN shim_take(struct info *info);
+u64 HIDDEN shim_sigsys(struct info *info, struct context *uc, u32 number);
+/* delivered.S */
+void HIDDEN shim_enter(u64 entry, struct context *uc);
+
+#endif
+#endif
