@@ -10,6 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,9 +113,43 @@ func must(t *testing.T, err error) {
 
 // underReflect is the command line that runs argv under reflect.
 func underReflect(flags []string, argv ...string) []string {
-	line := append([]string{reflectBinary, "run"}, flags...)
+	line := append(reflectRun(), flags...)
 	return append(append(line, "--"), argv...)
 }
+
+// reflectRun is how a command line begins that runs something under reflect, by the
+// mechanism that is tested, if one is.
+func reflectRun() []string {
+	if mechanism == "" {
+		return []string{reflectBinary, "run"}
+	}
+	return []string{reflectBinary, "run", "-m", mechanism}
+}
+
+// mechanism is what programs run by unless their flags say otherwise; "" for the
+// default.
+var mechanism string
+
+// under runs tests with another mechanism.
+func under(t *testing.T, m string, tests ...func(t *testing.T)) {
+	t.Helper()
+	mechanism = m
+	defer func() { mechanism = "" }()
+	for _, test := range tests {
+		name := filepath.Ext(runtime.FuncForPC(reflect.ValueOf(test).Pointer()).Name())
+		if !strings.HasPrefix(name, ".Test") { // a function without a name
+			test(t)
+			continue
+		}
+		t.Run(strings.TrimPrefix(name, ".Test"), test)
+	}
+}
+
+// traced reports whether the mechanism makes reflect the tracer of all that runs.
+func traced() bool { return strings.HasPrefix(mechanism, "ptrace") }
+
+// tracerLine is what /proc says of it.
+var tracerLine = regexp.MustCompile(`(?m)^TracerPid:.*\n`)
 
 // command makes a command of argv as p wants it.
 func (p *program) command(ctx context.Context, dir string, argv []string) *exec.Cmd {
@@ -158,6 +195,9 @@ func (p *program) run(t *testing.T, argv []string) outcome {
 		t.Fatalf("%q: not finished after %v\nstdout: %s\nstderr: %s", argv, limit, &stdout, &stderr)
 	}
 	o := outcome{stdout.String(), stderr.String(), cmd.ProcessState.Sys().(syscall.WaitStatus), p.leftBehind(t, dir), took}
+	if traced() {
+		o.stdout = tracerLine.ReplaceAllString(o.stdout, "")
+	}
 	if p.clean != nil {
 		o.stdout, o.stderr = p.clean(o.stdout), p.clean(o.stderr)
 	}

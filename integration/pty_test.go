@@ -120,11 +120,12 @@ func onTerminal(t *testing.T, session func(term *terminal, run string) string) {
 	t.Helper()
 	asEach(t, func(t *testing.T, who account) {
 		native := session(openTerminal(t, who), "")
-		reflected := session(openTerminal(t, who), reflectBinary+" run -- ")
+		line := strings.Join(reflectRun(), " ")
+		reflected := session(openTerminal(t, who), line+" -- ")
 		// Sessions may have replaced numbers, the path's own among them.
-		shown := numbers.ReplaceAllString(reflectBinary, "PID")
-		for _, binary := range []string{reflectBinary, shown} {
-			reflected = strings.ReplaceAll(reflected, binary+" run -- ", "")
+		shown := numbers.ReplaceAllString(line, "PID")
+		for _, line := range []string{line, shown} {
+			reflected = strings.ReplaceAll(reflected, line+" -- ", "")
 		}
 		if d := difference(native, reflected); d != "" {
 			t.Errorf("the session differs (- native, + reflected):\n%s\nnative: %q\nreflected: %q", d, native, reflected)
@@ -277,7 +278,7 @@ func TestHangup(t *testing.T) {
 	signals := victim(t, "signals.c", "glibc")
 	asEach(t, func(t *testing.T, who account) {
 		term := openTerminal(t, who)
-		term.send(reflectBinary + " run -- " + signals + " busy\n")
+		term.send(strings.Join(reflectRun(), " ") + " -- " + signals + " busy\n")
 		term.expect("ready")
 		all := descendants(term.cmd.Process.Pid)
 		if len(all) < 2 {

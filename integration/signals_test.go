@@ -122,10 +122,7 @@ func TestStop(t *testing.T) {
 		l := program{user: who}.start(t, underReflect(nil, signals, "busy"))
 		for i := range 200 {
 			must(t, syscall.Kill(l.pid, syscall.SIGSTOP))
-			eventually(t, 2*time.Second, "stopped", func() bool {
-				b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", l.pid))
-				return strings.Contains(string(b), ") T ")
-			})
+			eventually(t, 2*time.Second, "stopped", func() bool { return isStopped(l.pid) })
 			time.Sleep(time.Duration(i%7) * 100 * time.Microsecond)
 			must(t, syscall.Kill(l.pid, syscall.SIGCONT))
 		}
@@ -137,6 +134,23 @@ func TestStop(t *testing.T) {
 			t.Errorf("%s %q", describe(o.status), o.stderr)
 		}
 	})
+}
+
+// isStopped reports whether a process is stopped by a signal. With a tracer it looks
+// as if it were stopped for that, so it must have stayed so for a while.
+func isStopped(pid int) bool {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if !traced() {
+		return strings.Contains(string(b), ") T ")
+	}
+	switches := func() string {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, n, _ := strings.Cut(string(b), "voluntary_ctxt_switches")
+		return n
+	}
+	before := switches()
+	time.Sleep(5 * time.Millisecond)
+	return strings.Contains(string(b), ") t ") && switches() == before
 }
 
 // TestOrphans leaves processes behind: they go on, are still served, and what they

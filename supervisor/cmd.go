@@ -115,6 +115,9 @@ var (
 	// ErrNoHandler means that the plan names a handler that is neither in
 	// Handlers nor builtin.
 	ErrNoHandler = errors.New("no handler is called")
+	// ErrTracer is what Detach says of programs that this process is the tracer of:
+	// they can't change it.
+	ErrTracer = errors.New("programs can't change their tracer")
 	// ErrUnsupported means that the kernel lacks, or the sandbox around us
 	// forbids, what the supervisor needs.
 	ErrUnsupported = errors.New("not supported here")

@@ -44,7 +44,7 @@ func (c *Cmd) Detach(name string, args ...string) error {
 	case r == nil:
 		return errors.New("supervisor: not started")
 	case r.tracer != nil:
-		return errors.New("supervisor: programs can't change their tracer")
+		return ErrTracer
 	case len(c.Handlers) > 0:
 		return errors.New("supervisor: handlers of the program can't be handed to a successor")
 	}

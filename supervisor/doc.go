@@ -9,7 +9,7 @@
 // exec the supervisor seizes the caller, lets the exec go on, and brings the
 // shim (package vdsoshim) into the fresh image before its first instruction: the
 // handoff. Then it lets go: in steady state nothing is ptraced, signals are
-// native, and debuggers attach.
+// native, and debuggers attach. Tracers, see below, are the exception.
 //
 // # Threads
 //
@@ -18,6 +18,12 @@
 // carries the whole handoff through, since ptrace(2) ties a tracee to a thread,
 // and another receiver is started first if none would be left. One goroutine
 // follows the guardian. What receivers read is immutable or atomic.
+//
+// # Tracers
+//
+// Under the mechanisms ptrace and ptrace-all one locked thread is the tracer of the
+// whole tree, from each thread's birth to its end; it serves stops, and hands images
+// off. Receivers serve beside it what is notified, and let execs go on to it.
 //
 // # Patching
 //

@@ -1,9 +1,13 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sysreflect/sysreflect/policy"
 	"github.com/sysreflect/sysreflect/reflect/patch"
@@ -32,6 +36,8 @@ type patching struct {
 	patcher *patch.Patcher
 	calls   [tableSize]bool // by number: has an answer in the shim
 	follow  bool            // count each site's notifications
+	// Who may write to code: nobody but a tracer, or nobody at all.
+	traced, never atomic.Bool
 
 	mu       sync.Mutex
 	hits     map[hit]int
@@ -167,14 +173,13 @@ func (s *server) patch() (answered bool) {
 		return false
 	}
 	h := hit{int32(n.pid), n.ip}
-	if now, far := p.wants(h); now {
-		var mmap patch.Mapper
+	if now, far := p.wants(h); now && p.may(far) {
 		v := visit{r: s.r, n: n}
-		if far && !s.r.plain {
-			mmap = v.mmap
-		}
-		err := p.patcher.Patch(int(n.pid), n.ip-syscallInsn, int(n.nr), func() bool { return notifValid(s.r.listener, n.id) }, mmap)
+		err := s.patchBy(&v, far && !s.r.plain)
 		v.end()
+		if errors.Is(err, patch.ErrForbidden) {
+			s.forbidden(&v)
+		}
 		if err == patch.ErrLost {
 			s.r.count(err.Error()+": served by notification", "process "+strconv.Itoa(int(n.pid))+exeName(int(n.pid)))
 		}
@@ -185,6 +190,58 @@ func (s *server) patch() (answered bool) {
 	}
 	return answered
 }
+
+// patchBy patches the site of a call that waits, attached to its thread where that is
+// needed and worth it.
+func (s *server) patchBy(v *visit, far bool) error {
+	p, n := s.r.patching, &s.n
+	var mmap patch.Mapper
+	if far {
+		mmap = v.mmap
+		if p.traced.Load() && !v.attach() {
+			return unix.ESRCH
+		}
+	}
+	// A thread that is held is still that one.
+	valid := func() bool { return v.t != nil || notifValid(s.r.listener, n.id) }
+	return p.patcher.Patch(int(n.pid), n.ip-syscallInsn, int(n.nr), valid, mmap)
+}
+
+// may tells whether the kernel lets us write to code now, as far as is known.
+func (p *patching) may(far bool) bool { return !p.never.Load() && (far || !p.traced.Load()) }
+
+// forbidden takes down that the kernel forbade to write to a program's code: to all but
+// tracers (proc_mem.force_override=ptrace), or to them too (never).
+func (s *server) forbidden(v *visit) {
+	p := s.r.patching
+	if writesForced() {
+		return // there, code was unmapped meanwhile
+	}
+	if v.t == nil && !s.r.plain {
+		p.traced.Store(true)
+		return
+	}
+	if !p.never.Swap(true) {
+		s.r.miss(patch.ErrForbidden.Error()+": call sites are not patched, but served by notification", "")
+	}
+}
+
+// writesForced tells whether the kernel lets /proc/PID/mem write to read-only memory:
+// it asks for our own.
+var writesForced = sync.OnceValue(func() bool {
+	page, err := unix.Mmap(-1, 0, vdsoshim.PageSize, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return true
+	}
+	defer unix.Munmap(page)
+	fd, err := unix.Open("/proc/self/mem", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return true
+	}
+	defer unix.Close(fd)
+	_, err = unix.Pwrite(fd, []byte{1}, addressOf(page))
+	return err == nil
+})
 
 // implementation names what serves a rule's calls at patched sites.
 func (p *patching) implementation(rule *policy.Rule) string {

@@ -48,6 +48,23 @@ func TestWants(t *testing.T) {
 	}
 }
 
+// Where only tracers may write, a site waits until it is worth attaching to a thread;
+// where nobody may, nothing is tried.
+func TestWantsWhereForbidden(t *testing.T) {
+	p := &patching{hits: map[hit]int{}}
+	if !p.may(false) || !p.may(true) {
+		t.Error("may not, though nothing is known")
+	}
+	p.traced.Store(true)
+	if p.may(false) || !p.may(true) {
+		t.Error("where only tracers may")
+	}
+	p.never.Store(true)
+	if p.may(false) || p.may(true) {
+		t.Error("where nobody may")
+	}
+}
+
 // A thread that executes another program begins anew.
 func TestWantsForgets(t *testing.T) {
 	p := &patching{hits: map[hit]int{}}

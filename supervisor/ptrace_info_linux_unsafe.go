@@ -24,7 +24,7 @@ const (
 	ptraceGetSyscallInfo = 0x420e
 	ptraceSysemu         = 31 // PTRACE_SYSEMU, asm/ptrace-abi.h
 
-	infoEntry = 1 // PTRACE_SYSCALL_INFO_ENTRY
+	infoEntry, infoSeccomp = 1, 3 // PTRACE_SYSCALL_INFO_*
 
 	// What a tracer of the whole tree asks for: children come to it as they are born,
 	// with the same options (ptrace_init_task).
@@ -54,6 +54,14 @@ func eventMessage(tid int) (msg uint64, err error) {
 		return 0, e
 	}
 	return msg, nil
+}
+
+// atExec reports whether a thread is stopped at the event of an exec.
+func atExec(tid int) bool {
+	var info [32]int32 // siginfo_t: si_signo, si_errno, si_code
+	const code = int32(unix.SIGTRAP) | unix.PTRACE_EVENT_EXEC<<8
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(tid), 0, uintptr(unsafe.Pointer(&info)), 0, 0)
+	return e == 0 && info[0] == int32(unix.SIGTRAP) && info[2] == code
 }
 
 // hasChildren reports whether the calling thread has children, processes that it

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +35,7 @@ type tracer struct {
 	known    map[int]struct{} // the keys of threads
 	stopped  map[int]struct{} // threads in a group stop
 	leaving  map[int]leaving  // threads that execute another program
+	execs    atomic.Int32     // len(leaving), read without mu
 	finished chan struct{}    // closed when no thread is left
 }
 
@@ -126,11 +129,11 @@ func onThreadOfItsOwn(f func()) {
 	}
 }
 
-// sweepAfter is how many stops are served in the order in which the kernel finds
-// them. It looks through the tracees in the same order each time
-// (ptrace_do_wait), so that a few busy ones could keep the rest waiting for good:
-// then all that wait are collected before any is let go.
-const sweepAfter = 64
+// sweepAfter is how many stops are served one by one. The kernel looks through the
+// tracees in the same order each time (ptrace_do_wait), so that a few busy ones could
+// keep the rest waiting for good: so now and then all that wait are collected before
+// any is let go, and for as long as that finds more than one.
+const sweepAfter = 32
 
 // serve handles stops until no thread is left.
 func (t *tracer) serve() {
@@ -139,7 +142,7 @@ func (t *tracer) serve() {
 		if !ok {
 			return
 		}
-		if n%sweepAfter != 0 || len(t.threads) == 1 {
+		if n < sweepAfter || len(t.threads) == 1 {
 			t.handle(s)
 			continue
 		}
@@ -148,6 +151,9 @@ func (t *tracer) serve() {
 		}
 		for _, s := range t.ready {
 			t.handle(s)
+		}
+		if len(t.ready) == 1 {
+			n = 0
 		}
 		t.ready = t.ready[:0]
 	}
@@ -214,8 +220,18 @@ func (t *tracer) drop(tid int) {
 	t.mu.Lock()
 	delete(t.known, tid)
 	delete(t.stopped, tid)
-	delete(t.leaving, tid)
+	t.left(tid)
 	t.mu.Unlock()
+}
+
+// left forgets that a thread executes a program: it did, or it could not, or is
+// gone. t.mu is held.
+func (t *tracer) left(tid int) (l leaving, was bool) {
+	if l, was = t.leaving[tid]; was {
+		delete(t.leaving, tid)
+		t.execs.Store(int32(len(t.leaving)))
+	}
+	return l, was
 }
 
 // has reports whether a thread is traced.
@@ -226,13 +242,25 @@ func (t *tracer) has(tid int) bool {
 	return ok
 }
 
-// groupStopped reports whether a process's first thread is stopped with its
-// process, as SIGSTOP does it. In /proc it looks like any stop for a tracer.
-func (t *tracer) groupStopped(pid int) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, ok := t.stopped[pid]
-	return ok
+// rests reports whether the program is stopped by sig and may stay so without us.
+// In /proc a group stop looks like any other stop for a tracer.
+//
+// A tree without its tracer stands still, whoever calls, forks or gets a signal. On
+// Ctrl-Z that is as it should be: who does not stop with its group waits. But where
+// one process stops another by SIGSTOP, it is to go on, and to continue it.
+func (t *tracer) rests(pid int, sig unix.Signal) bool {
+	for deadline := time.Now().Add(2 * groupWindow); ; time.Sleep(time.Millisecond) {
+		t.mu.Lock()
+		_, leader := t.stopped[pid]
+		all := len(t.stopped) == len(t.known)
+		t.mu.Unlock()
+		if all {
+			return leader
+		}
+		if time.Now().After(deadline) {
+			return leader && sig != unix.SIGSTOP
+		}
+	}
 }
 
 // A leaving thread executes another program.
@@ -253,6 +281,7 @@ func (t *tracer) passExec(s *server) {
 	}
 	t.mu.Lock()
 	t.leaving[tid] = l
+	t.execs.Store(int32(len(t.leaving)))
 	t.mu.Unlock()
 	sendNotif(t.r.listener, &response{id: s.n.id, flags: flagContinue})
 }

@@ -19,7 +19,7 @@ func (t *tracer) look(th *traced) bool {
 
 // seccompStop serves a call for which the filter asked.
 func (t *tracer) seccompStop(th *traced) {
-	if !t.look(th) {
+	if !t.look(th) || t.info.op != infoSeccomp {
 		return
 	}
 	if th.passing.nr >= 0 && th.passing == t.call() {

@@ -11,6 +11,8 @@ func (t *tracer) handle(s stop) {
 	case s.status.Exited() || s.status.Signaled():
 		t.drop(s.tid)
 		return
+	case t.execs.Load() > 0 && int(uint32(s.status)>>16) != unix.PTRACE_EVENT_EXEC && t.replaced(s.tid):
+		return
 	case th == nil:
 		// A child's first stop, before or after its parent's event: which of the two
 		// comes first is left to chance, and the event says nothing that is needed.
@@ -46,6 +48,20 @@ func (t *tracer) handle(s stop) {
 	}
 }
 
+// replaced reports whether the stop that was collected is no more: another thread of
+// the process has executed a program meanwhile, killed this one, the leader, and
+// stands under its id at the exec's event, which wait has yet to tell. To let it go
+// would lose that. A thread that stops for anything else is no longer in an exec.
+func (t *tracer) replaced(tid int) bool {
+	if atExec(tid) {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.left(tid)
+	return false
+}
+
 func (t *tracer) resume(th *traced, sig unix.Signal) {
 	ptraceRequest(th.request, th.tid, 0, uintptr(sig))
 }
@@ -70,8 +86,7 @@ func (t *tracer) exec(th *traced, status unix.WaitStatus) {
 		old = int(msg)
 	}
 	t.mu.Lock()
-	from, notified := t.leaving[old]
-	delete(t.leaving, old)
+	from, notified := t.left(old)
 	t.mu.Unlock()
 	if old != th.tid {
 		if before := t.threads[old]; before != nil {

@@ -170,11 +170,11 @@ func (r *relay) sighted(sig unix.Signal) {
 }
 
 // stopped stops this process as the program was stopped, so that the shell sees
-// a stopped job. It returns when this process was continued.
-func (r *relay) stopped(k *keeper, pid int, sig unix.Signal, isStopped func(pid int) bool) {
+// a stopped job, if the program rests still. It returns when this process was continued.
+func (r *relay) stopped(k *keeper, sig unix.Signal, rests func() bool) {
 	// The news may be old: if the terminal's signal stopped us as well, before it
 	// was caught, we hear of it after both were continued.
-	if !r.active || k.superseded() || !isStopped(pid) {
+	if !r.active || k.superseded() || !rests() {
 		return
 	}
 	// Time goes on while we are stopped. Who compares times must be done with it,

@@ -228,11 +228,12 @@ func (c *Cmd) watch() {
 			}
 			more = false
 		case guardian.Stop:
-			isStopped := isStopped
+			sig := unix.WaitStatus(m.Status).StopSignal()
+			rests := func() bool { return isStopped(c.pid) }
 			if t := c.run.tracer; t != nil {
-				isStopped = t.groupStopped
+				rests = func() bool { return t.rests(c.pid, sig) }
 			}
-			c.relay.stopped(c.keeper, c.pid, unix.WaitStatus(m.Status).StopSignal(), isStopped)
+			c.relay.stopped(c.keeper, sig, rests)
 		case guardian.Signal:
 			c.relay.sighted(unix.Signal(m.Status))
 		}

@@ -23,13 +23,18 @@ type visit struct {
 // from a supervisor as it would from a system call.
 const restartNoIntr = 513
 
-// mmap maps memory for stubs, at an address or not at all.
-func (v *visit) mmap(addr, size uint64) bool {
+// attach attaches, once, and tells whether the thread is held.
+func (v *visit) attach() bool {
 	if !v.tried {
 		v.tried = true
 		v.begin()
 	}
-	if v.t == nil {
+	return v.t != nil
+}
+
+// mmap maps memory for stubs, at an address or not at all.
+func (v *visit) mmap(addr, size uint64) bool {
+	if !v.attach() {
 		return false
 	}
 	got, err := v.t.call(&v.saved, v.r.base+vdsoshim.GateOff, unix.SYS_MMAP, addr, size, unix.PROT_READ|unix.PROT_EXEC,

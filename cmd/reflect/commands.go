@@ -19,6 +19,7 @@ var commands = []struct {
 }{
 	{"run", runCommand},
 	{"policy", policyCommand},
+	{"bench", benchCommand},
 	{"doctor", doctorCommand},
 	{"reseed", reseedCommand},
 	{"vdso", vdsoCommand},

@@ -165,7 +165,7 @@ func (f *runFlags) run(args []string) error {
 }
 
 // leave lets what the program left in the background live on, as it would
-// natively. Only where it is to be counted we stay, until it has ended or we are
+// natively. Only where it is to be counted, or has us for its tracer, we stay, until it has ended or we are
 // told to end it.
 func (f *runFlags) leave(c *supervisor.Cmd) {
 	if f.stats == "" {
@@ -183,7 +183,9 @@ func (f *runFlags) leave(c *supervisor.Cmd) {
 		if err == nil {
 			return
 		}
-		warn(fmt.Sprintf("waiting for processes in the background: %v", err))
+		if !errors.Is(err, supervisor.ErrTracer) || f.verbose {
+			warn(fmt.Sprintf("waiting for processes in the background: %v", err))
+		}
 	}
 	c.StopRelay()
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)

@@ -55,7 +55,7 @@ func TestWindows(t *testing.T) {
 	f := files(t)
 	for path, ways := range map[string][]Way{
 		f.Static: {Loop, CallLoop, Getppid, Getuid, Getgid, Getrandom, ClockGettime, VDSOGetrandom, VDSOClockGettime,
-			VDSONull, Signal, NoSignal, Switch, NoSwitch},
+			VDSONull, Signal, NoSignal, Switch, NoSwitch, NoCall},
 		f.Dynamic: {LibcGetrandom, LibcClockGettime, LibcGetppid, LibcGetuid},
 	} {
 		m := start(t, path)
@@ -89,14 +89,14 @@ func TestOwnNeedsTheCounter(t *testing.T) {
 
 func TestLatency(t *testing.T) {
 	m := start(t, files(t).Static)
-	h, err := m.Latency(Getppid, 5000, 0, 1<<40)
+	h, err := m.Latency(Getppid, 5000, 0, 1<<40, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if h.Total() != 5000 || h.Quantile(0.5) < 20 {
 		t.Errorf("%d calls, median %v cycles", h.Total(), h.Quantile(0.5))
 	}
-	if h, err = m.Latency(Getppid, 1<<30, 0, 1000000); err != nil || h.Total() >= 1<<30 || h.Total() == 0 {
+	if h, err = m.Latency(Getppid, 1<<30, 0, 1000000, 10); err != nil || h.Total() >= 1<<30 || h.Total() == 0 {
 		t.Errorf("limited by time: %v calls, %v", h.Total(), err)
 	}
 }

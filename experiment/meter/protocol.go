@@ -37,6 +37,7 @@ const (
 	NoSignal     // tgkill with signal 0
 	Switch       // a byte to another process and back
 	NoSwitch     // the same calls with nobody else
+	NoCall       // a number that no call has: into the kernel and out of it
 )
 
 type operation uint32
@@ -50,6 +51,7 @@ const (
 	opSpawn
 	opFork
 	opTogether
+	opSelf
 )
 
 // command and answer are meter.c's structures.
@@ -144,9 +146,10 @@ func (m *Meter) Window(w Way, calls, bytes int) (cycles uint64, returned int64, 
 }
 
 // Latency makes calls, each timed by itself, for at most so many cycles, and
-// returns a histogram of cycles, the reading of the counter included.
-func (m *Meter) Latency(w Way, calls, bytes int, cycles uint64) (*results.Histogram, error) {
-	a, back, err := m.ask(command{Operation: opLatency, Way: w, Calls: int64(calls), Bytes: int64(bytes), Value: int64(cycles)}, nil, patience)
+// returns a histogram of cycles, less what reading the counter takes of each.
+func (m *Meter) Latency(w Way, calls, bytes int, cycles uint64, reading uint32) (*results.Histogram, error) {
+	a, back, err := m.ask(command{Operation: opLatency, Way: w, Calls: int64(calls), Bytes: int64(bytes), Value: int64(cycles),
+		Threads: reading}, nil, patience)
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +163,12 @@ func (m *Meter) Latency(w Way, calls, bytes int, cycles uint64) (*results.Histog
 		}
 	}
 	return h, nil
+}
+
+// Self is the meter's own process, which is not that of what it runs under.
+func (m *Meter) Self() (pid int, err error) {
+	a, _, err := m.ask(command{Operation: opSelf}, nil, patience)
+	return int(a.Value), err
 }
 
 // Spawn has the meter start a program and wait for it, and returns the cycles from

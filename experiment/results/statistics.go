@@ -36,8 +36,16 @@ func Summarize(samples []float64) Summary {
 // HalfWidth is half of the interval, relative to the median.
 func (s Summary) HalfWidth() float64 { return (s.Hi - s.Lo) / 2 / math.Abs(s.Median) }
 
-// Summary summarizes the figure's samples.
-func (f *Figure) Summary() Summary { return Summarize(f.Samples) }
+// Summary summarizes the figure's samples. Its interval is at least as wide as the
+// figure came out apart when it was measured anew: samples of one session have a
+// place in memory in common, and an interval by their number alone would be too sure.
+func (f *Figure) Summary() Summary { return Summarize(f.Samples).widened(f.Spread) }
+
+func (s Summary) widened(spread float64) Summary {
+	by := spread * math.Abs(s.Median)
+	s.Lo, s.Hi = math.Min(s.Lo, s.Median-by), math.Max(s.Hi, s.Median+by)
+	return s
+}
 
 // A Comparison is what one figure is against another.
 type Comparison struct {
@@ -47,7 +55,8 @@ type Comparison struct {
 	// P is the chance of samples that are so far apart if nothing differs (the
 	// Mann-Whitney U-test), Holm the same among as many comparisons as were made.
 	P, Holm float64
-	// Noise is what the machine made of no difference at all, relative.
+	// Noise is what the machine made of no difference at all, relative: in general, or
+	// of one of the two when that was measured anew.
 	Noise float64
 }
 
@@ -59,7 +68,7 @@ func (c *Comparison) Significant() bool {
 
 // Compare compares two figures, as if it were the only comparison.
 func Compare(f, baseline *Figure, noise float64) Comparison {
-	c := Comparison{Figure: f, Baseline: baseline, Noise: noise, P: 1, Holm: 1}
+	c := Comparison{Figure: f, Baseline: baseline, Noise: max(noise, f.Spread, baseline.Spread), P: 1, Holm: 1}
 	if len(f.Samples) == 0 || len(baseline.Samples) == 0 {
 		c.Ratio, c.Difference = Summarize(nil), Summarize(nil)
 		return c
@@ -70,6 +79,8 @@ func Compare(f, baseline *Figure, noise float64) Comparison {
 	c.Holm = c.P
 	c.Ratio = combine(f, baseline, func(a, b float64) float64 { return a / b })
 	c.Difference = combine(f, baseline, func(a, b float64) float64 { return a - b })
+	// What either was apart by, the ratio is.
+	c.Ratio = c.Ratio.widened(max(f.Spread, baseline.Spread))
 	return c
 }
 

@@ -96,6 +96,10 @@ func TestInsideTheNoise(t *testing.T) {
 	if c.Noise = 0.005; !c.Significant() {
 		t.Error("1.5 %, where the noise is 0.5 %, is none")
 	}
+	b.Spread = 0.05
+	if c = Compare(&b, &a, 0.005); c.Significant() {
+		t.Error("1.5 %, where one of the two came out 5 % apart by itself, is a difference")
+	}
 }
 
 // Rounds cancel what both have in common.

@@ -48,10 +48,37 @@ type files struct {
 
 var errChanged = errors.New("the file is not the one that is mapped")
 
-// find finds the file that a process has mapped. One that was replaced or
-// removed since is not found, which leaves its sites to notification.
+// find finds the file that a process has mapped. One that was replaced or removed
+// since only a privileged user finds; its sites stay with notification otherwise.
 func (fs *files) find(p *process, m mapping) (*file, error) {
-	path := "/proc/" + strconv.Itoa(p.pid) + "/root" + m.path
+	var why error
+	for _, path := range paths(p.pid, m) {
+		f, err := fs.open(path, m)
+		if f != nil {
+			return f, f.err
+		}
+		if why == nil || err == errChanged {
+			why = err
+		}
+	}
+	return nil, why
+}
+
+// paths are where a process's file may be found. The kernel writes a mapping's path as
+// one of our own root, or of the root of the process's mount namespace (d_path), of
+// which a process in a chroot has only a part. Privileged users can open what is mapped
+// itself (proc_map_files_get_link).
+func paths(pid int, m mapping) [3]string {
+	proc := "/proc/" + strconv.Itoa(pid)
+	return [...]string{
+		proc + "/root" + m.path,
+		m.path,
+		proc + "/map_files/" + strconv.FormatUint(m.start, 16) + "-" + strconv.FormatUint(m.end, 16),
+	}
+}
+
+// open finds a mapping's file at a path; nil if it is not there.
+func (fs *files) open(path string, m mapping) (*file, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		return nil, err
@@ -61,7 +88,7 @@ func (fs *files) find(p *process, m mapping) (*file, error) {
 		return nil, err
 	}
 	if known := fs.byID[id]; known != nil {
-		return known, known.err
+		return known, nil
 	}
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -80,7 +107,7 @@ func (fs *files) find(p *process, m mapping) (*file, error) {
 	out := &file{path: m.path, plans: map[uint64]*planned{}}
 	out.code, out.data, out.err = load(fd, st.Size)
 	fs.byID[id] = out
-	return out, out.err
+	return out, nil
 }
 
 func identify(st *unix.Stat_t, m mapping) (identity, error) {

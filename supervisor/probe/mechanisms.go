@@ -56,14 +56,20 @@ func mechanisms() []mechanism {
 			better:    []string{"sud_inclusive"},
 		},
 		{
-			Mechanism: Mechanism{Name: "ptrace", NeedsPtrace: true},
-			needs:     []string{"seccomp_filter", "ret_trace", "ptrace_child", "ptrace_get_syscall_info"},
-			better:    []string{"ptrace_set_syscall_info"},
+			Mechanism: Mechanism{
+				Name: "ptrace", Available: true, NeedsPtrace: true,
+				Notes: "traces all that runs, always: no debugger can be used; races as under notify, and the gate too",
+			},
+			needs:  append(slices.Clip(serving), "ptrace_get_syscall_info"),
+			better: []string{"set_mm_map"},
 		},
 		{
-			Mechanism: Mechanism{Name: "ptrace-all", NeedsPtrace: true},
-			needs:     []string{"ptrace_child", "ptrace_get_syscall_info"},
-			better:    []string{"ptrace_sysemu", "ptrace_set_syscall_info"},
+			Mechanism: Mechanism{
+				Name: "ptrace-all", Available: true, NeedsPtrace: true,
+				Notes: "as ptrace, and every call of the program stops: a baseline",
+			},
+			needs:  append(slices.Clip(serving), "ptrace_get_syscall_info", "ptrace_sysemu"),
+			better: []string{"set_mm_map"},
 		},
 	}
 }
@@ -97,8 +103,7 @@ func judgeMechanisms(r *Report) []Mechanism {
 				j.Why += "; " + lack.String()
 			}
 		}
-		// All but the pure tracers listen for execs, and one process has one
-		// tracer and one listener.
+		// Each listens for execs, and one process has one listener.
 		second, _ := r.Feature("second_listener")
 		j.Nests = slices.Contains(m.needs, "user_notif") && second.Status == Yes
 		if j.Usable {

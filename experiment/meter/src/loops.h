@@ -3,7 +3,7 @@
  * function with unwind tables, so that its site can be analyzed and patched.
  *
  * What is subtracted is the same loop with nothing in place of the call. */
-#define LOOP_CALLS(X) X(getppid, 110) X(getuid, 102) X(getgid, 104) X(getrandom, 318) X(clock_gettime, 228)
+#define LOOP_CALLS(X) X(getppid, 110) X(getuid, 102) X(getgid, 104) X(getrandom, 318) X(clock_gettime, 228) X(no_call, 511)
 
 typedef long loop_fn(long calls, long a, long b, long c);
 #define DECLARE(name, nr) loop_fn loop_##name;

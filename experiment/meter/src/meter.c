@@ -19,12 +19,13 @@
 #endif
 #include "children.h"
 
-enum operation { PIN, CLOCK, HAVE, WINDOW, LATENCY, SPAWN, FORK, TOGETHER };
+enum operation { PIN, CLOCK, HAVE, WINDOW, LATENCY, SPAWN, FORK, TOGETHER, SELF };
 
 struct command {
 	u32 operation, way;
 	long calls, bytes, value;
-	u32 threads, payload; /* bytes that follow */
+	u32 threads;	/* LATENCY: cycles to subtract */
+	u32 payload;	/* bytes that follow */
 };
 
 struct answer {
@@ -130,7 +131,7 @@ static void latency(struct command *c, struct answer *a)
 		u64 t = tsc();
 		go(c->way, 1, c->bytes, &mine);
 		t = tsc() - t;
-		counts[bucket(t)]++;
+		counts[bucket(t > c->threads ? t - c->threads : 0)]++;
 		n++;
 	} while ((long)n < c->calls && tsc() - begin < (u64)c->value);
 	a->value = n;
@@ -161,6 +162,9 @@ static void obey(struct command *c, struct answer *a)
 		w = c->operation == SPAWN ? spawn(payload) : fork_once();
 		a->status = w.status;
 		a->cycles = w.cycles;
+		break;
+	case SELF:
+		a->value = self;
 		break;
 #ifndef LIBC
 	case TOGETHER: {

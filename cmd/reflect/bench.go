@@ -1,0 +1,179 @@
+//go:build linux && amd64
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
+	"github.com/sysreflect/sysreflect/experiment/overhead"
+	"github.com/sysreflect/sysreflect/experiment/results"
+	"github.com/sysreflect/sysreflect/policy"
+)
+
+// benchFlags are the flags of `reflect bench` and of its subjects.
+type benchFlags struct {
+	mechanisms  string
+	threads     string
+	bytes       string
+	seconds     string
+	unit        string
+	json, goFmt string
+	text        bool
+	check       bool
+}
+
+func benchCommand() *cli.Command {
+	cmd := benchOne("bench", "measure what each mechanism costs on this machine", nil)
+	cmd.Long = "Bench measures, in less than a minute, what a system call costs natively, by the kernel's\n" +
+		"vDSO, by the C library, by a preloaded library, by a generator in the program, and by each\n" +
+		"mechanism that can be used here: a call that does nothing, one that is passed through,\n" +
+		"getrandom of several lengths, and clock_gettime; what calls pay that are not reflected, what\n" +
+		"starting costs, and memory. It says how sure each figure is, and what the machine adds.\n\n" +
+		"Everything takes turns, in windows of a quarter of a millisecond, on one processor. Ctrl-C\n" +
+		"ends it with what there is, and status 130."
+	cmd.Example = "  reflect bench\n" +
+		"  reflect bench getrandom -m patch,notify --bytes 16,256\n" +
+		"  reflect bench --threads 64\n" +
+		"  reflect bench --text --json results.json | mail -s 'what a call costs' …"
+	cmd.Add(
+		benchOne("null", "a call that does nothing", []string{"null"}),
+		benchOne("passthrough", "a call that the kernel makes all the same", []string{"passthrough"}),
+		benchOne("getrandom", "random bytes, 4 to 4096 of them", []string{"null", "tax", "getrandom"}),
+		benchOne("time", "clock_gettime", []string{"time"}),
+		benchOne("spawn", "starts, execs and forks", []string{"spawn"}),
+		benchOne("tax", "what calls pay that are not reflected", []string{"tax"}),
+	)
+	return cmd
+}
+
+// benchOne is the command for some subjects; nil means all.
+func benchOne(name, short string, subjects []string) *cli.Command {
+	var f benchFlags
+	cmd := &cli.Command{
+		Use:   name + " [flags]",
+		Short: short,
+		Args: func(c *cli.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			if near := c.Suggest(args[0]); len(near) > 0 {
+				return hinted(errors.New("unknown subject "+quote(args[0])), "did you mean "+strings.Join(near, " or ")+"?")
+			}
+			return cli.NoArgs(c, args)
+		},
+		Run: func(c *cli.Command, _ []string) error { return f.run(c.Path(), subjects) },
+	}
+	flags := &cmd.Flags
+	flags.String(&f.mechanisms, "mechanism", "m", "", "only these `mechanisms`: A,B,…").Words(policy.Mechanisms()[1:]...)
+	flags.String(&f.threads, "threads", "", "", "measure with 1, 4, 16 … up to `number` threads, at most 256")
+	flags.String(&f.bytes, "bytes", "", "", "`lengths` for getrandom, with commas")
+	flags.String(&f.seconds, "time", "", "", "spend about that many `seconds` in loops")
+	flags.String(&f.unit, "unit", "", "ns", "print `ns` or cycles of the time stamp counter").Words("ns", "cycles")
+	flags.Bool(&f.text, "text", "", "every figure with its interval, for a mail")
+	flags.String(&f.json, "json", "", "", "write everything to `file`, each sample too")
+	flags.String(&f.goFmt, "go", "", "", "write Go benchmark format, for benchstat, to `file`")
+	flags.Bool(&f.check, "check", "", "measure twice; fail if the two differ by more than chance")
+	return cmd
+}
+
+func (f *benchFlags) options(path string, subjects []string) (o overhead.Options, err error) {
+	o = overhead.Options{Reflect: "/proc/self/exe", Version: version(), Subjects: subjects, Progress: progress()}
+	if f.unit != "ns" && f.unit != "cycles" {
+		return o, hinted(fmt.Errorf("unknown unit %q", f.unit), "--unit ns or --unit cycles")
+	}
+	o.Command = strings.Fields(path)
+	add := func(name, value string) {
+		if value != "" {
+			o.Command = append(o.Command, "--"+name, value)
+		}
+	}
+	if f.mechanisms != "" {
+		o.Mechanisms = strings.Split(f.mechanisms, ",")
+		add("mechanism", f.mechanisms)
+	}
+	add("threads", f.threads)
+	add("bytes", f.bytes)
+	add("time", f.seconds)
+	if f.threads != "" {
+		if o.Threads, err = strconv.Atoi(f.threads); err != nil || o.Threads < 1 {
+			return o, fmt.Errorf("--threads: %q is no number of threads", f.threads)
+		}
+	}
+	if f.bytes != "" {
+		for _, word := range strings.Split(f.bytes, ",") {
+			n, err := strconv.Atoi(word)
+			if err != nil || n < 1 || n > 65536 {
+				return o, fmt.Errorf("--bytes: %q is no length from 1 to 65536", word)
+			}
+			o.Bytes = append(o.Bytes, n)
+		}
+	}
+	if f.seconds != "" {
+		s, err := strconv.ParseFloat(f.seconds, 64)
+		if err != nil || !(s > 0 && s < 86400) {
+			return o, fmt.Errorf("--time: %q is no number of seconds", f.seconds)
+		}
+		o.Time = time.Duration(s * float64(time.Second))
+	}
+	return o, nil
+}
+
+func (f *benchFlags) run(path string, subjects []string) error {
+	o, err := f.options(path, subjects)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	run, err := overhead.Run(ctx, o)
+	clearProgress()
+	if err != nil {
+		return err
+	}
+	if err := f.write(run); err != nil {
+		return err
+	}
+	if f.check && !run.Interrupted {
+		second, err := overhead.Run(ctx, o)
+		clearProgress()
+		if err != nil {
+			return err
+		}
+		if !second.Interrupted {
+			return agree(run, second)
+		}
+		run = second
+	}
+	if run.Interrupted {
+		return statusError(130) // 128 + SIGINT, as a shell says it
+	}
+	return nil
+}
+
+// write writes a run in the forms that were asked for.
+func (f *benchFlags) write(run *results.Run) error {
+	if f.json != "" {
+		if err := toFile(f.json, run.WriteJSON); err != nil {
+			return err
+		}
+	}
+	if f.goFmt != "" {
+		if err := toFile(f.goFmt, run.WriteGo); err != nil {
+			return err
+		}
+	}
+	if f.json == "-" || f.goFmt == "-" {
+		return nil
+	}
+	return overhead.WriteText(os.Stdout, run, overhead.TextOptions{Cycles: f.unit == "cycles", All: f.text})
+}

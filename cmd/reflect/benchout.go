@@ -1,0 +1,72 @@
+//go:build linux && amd64
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/experiment/overhead"
+	"github.com/sysreflect/sysreflect/experiment/results"
+)
+
+// toFile has something written to a file, "-" being standard output.
+func toFile(name string, write func(io.Writer) error) error {
+	if name == "-" {
+		return write(os.Stdout)
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	if err := write(f); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// agree says whether two runs found the same.
+func agree(a, b *results.Run) error {
+	differences := overhead.Disagree(a, b)
+	if len(differences) == 0 {
+		fmt.Println("check: a second run found the same")
+		return nil
+	}
+	for _, d := range differences {
+		fmt.Println("check: " + d)
+	}
+	return statusError(statusNo)
+}
+
+// progress shows how far a run is, where standard error is a terminal.
+func progress() func(share float64, what string) {
+	if !terminal(os.Stderr) {
+		return nil
+	}
+	const width = 30
+	last := ""
+	return func(share float64, what string) {
+		full := int(share * width)
+		line := fmt.Sprintf("\r\x1b[K%3.0f %% %s%s %s", 100*share, strings.Repeat("█", full), strings.Repeat("░", width-full), what)
+		if line != last {
+			io.WriteString(os.Stderr, line)
+			last = line
+		}
+	}
+}
+
+func clearProgress() {
+	if terminal(os.Stderr) {
+		io.WriteString(os.Stderr, "\r\x1b[K")
+	}
+}
+
+func terminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}

@@ -1,0 +1,114 @@
+package overhead
+
+import (
+	"slices"
+
+	"github.com/sysreflect/sysreflect/experiment/meter"
+	"github.com/sysreflect/sysreflect/experiment/results"
+)
+
+// parts is the subject of what mechanisms are made of.
+const parts = "parts"
+
+// planParts adds what a call's time is divided by: a signal to ourselves with a
+// handler, and without; a byte to another process and back, and the same calls
+// without a switch.
+func (b *bench) planParts() {
+	if !b.o.wants("null") && !b.o.wants("getrandom") {
+		return
+	}
+	b.add(native, "entry", parts, meter.NoCall, meter.Loop, "", 0)
+	b.add(native, "signal", parts, meter.Signal, meter.Loop, "", 0)
+	b.add(native, "no-signal", parts, meter.NoSignal, meter.Loop, "", 0)
+	b.add(native, "switch", parts, meter.Switch, meter.Loop, "", 0)
+	b.add(native, "no-switch", parts, meter.NoSwitch, meter.Loop, "", 0)
+	for _, t := range b.tasks {
+		if t.figure.Subject == parts {
+			t.figure.Baseline, t.latency = "", false
+		}
+	}
+}
+
+// A chain divides a figure: each link is what one variant takes over another.
+type chain struct {
+	left  []float64 // what no step has taken yet
+	steps []results.Step
+}
+
+// samples of a figure, nil if it was not measured.
+func (b *bench) samples(subject, way string, params map[string]string) []float64 {
+	if f := b.run.Find(subject, way, params); f != nil {
+		return f.Samples
+	}
+	return nil
+}
+
+func less(a, b []float64) []float64 {
+	if len(a) != len(b) || a == nil {
+		return nil
+	}
+	out := make([]float64, len(a))
+	for i := range a {
+		out[i] = a[i] - b[i]
+	}
+	return out
+}
+
+// take gives a step what a has over b; b nil means all of a.
+func (c *chain) take(name, what string, values []float64) {
+	if values == nil || len(values) != len(c.left) {
+		return
+	}
+	c.left = less(c.left, values)
+	c.add(name, what, values)
+}
+
+func (c *chain) add(name, what string, values []float64) {
+	s := results.Summarize(values)
+	c.steps = append(c.steps, results.Step{Name: name, What: what, Cost: s.Median, Lo: s.Lo, Hi: s.Hi})
+}
+
+// attribute divides getrandom of 16 bytes, by each mechanism, and natively.
+func (b *bench) attribute() {
+	size := map[string]string{"bytes": "16"}
+	for _, way := range append([]string{native}, b.mechanisms...) {
+		f := b.run.Find("getrandom", way, size)
+		if f == nil {
+			continue
+		}
+		c := &chain{left: slices.Clone(f.Samples)}
+		empty := b.samples("null", way, nil)
+		if way != native && len(empty) != len(f.Samples) {
+			continue
+		}
+		entry := b.samples(parts, "entry", nil)
+		// No kernel is entered where a call is served in the program.
+		enters := way == native || way != "vdso" && way != "patch"
+		if enters && entry != nil {
+			c.take("kernel entry and exit", "a native call with a number that none has", entry)
+		}
+		if way != native && enters {
+			c.take("filter or dispatch", "unreflected getgid, "+way+" less native", less(b.samples("tax", way, nil), b.samples("tax", native, nil)))
+		}
+		switch way {
+		case "trap", "sud":
+			c.take("signal and return", "tgkill with a handler less without",
+				less(b.samples(parts, "signal", nil), b.samples(parts, "no-signal", nil)))
+		case "notify", "ptrace", "ptrace-all":
+			c.take("two context switches", "a byte to a process and back less the same calls alone",
+				less(b.samples(parts, "switch", nil), b.samples(parts, "no-switch", nil)))
+		}
+		if way == native {
+			c.add("work", "getrandom(16) less the above", c.left)
+		} else {
+			work := less(f.Samples, empty)
+			name := "dispatch"
+			if enters {
+				name = "the mechanism's rest"
+			}
+			c.add(name, way+"'s null call less the above", less(c.left, work))
+			c.add("work", "getrandom(16) less the null call", work)
+		}
+		f.Steps = c.steps
+	}
+}

@@ -1,0 +1,54 @@
+package overhead
+
+import (
+	"fmt"
+
+	"github.com/sysreflect/sysreflect/experiment/results"
+)
+
+// Disagree compares two runs of the same and says where they differ by more than
+// chance and both runs' noise explain. A figure with a baseline is compared by its
+// ratio to that, round by round, since that is what a run is about: how fast the
+// machine is may change from run to run.
+func Disagree(a, b *results.Run) (differences []string) {
+	var all []results.Comparison
+	for i := range b.Figures {
+		after := &b.Figures[i]
+		before := a.Find(after.Subject, after.Way, after.Params)
+		if before == nil || after.Subject == harness || after.Subject == "memory" {
+			continue
+		}
+		x, y := relative(a, before), relative(b, after)
+		if x == nil || y == nil {
+			continue
+		}
+		// Sessions of one run tell how far apart runs may be; a few of them don't tell
+		// exactly, so twice that is granted.
+		noise := max(a.Noise.Of(after.Subject), b.Noise.Of(after.Subject), 2*(x.Spread+y.Spread))
+		all = append(all, results.Compare(y, x, noise))
+	}
+	results.Holm(all)
+	for _, c := range all {
+		if !c.Significant() {
+			continue
+		}
+		differences = append(differences, fmt.Sprintf("%s: %s times native in the second run, %s in the first (noise %s)",
+			c.Figure.Key(), number(c.Figure.Summary().Median), number(c.Baseline.Summary().Median), percent(c.Noise)))
+	}
+	return differences
+}
+
+// relative is a figure over its baseline, round by round; nil where it has none
+// that was measured in the same rounds.
+func relative(r *results.Run, f *results.Figure) *results.Figure {
+	base := r.BaselineOf(f)
+	if base == nil || base.Group != f.Group || len(base.Samples) != len(f.Samples) {
+		return nil
+	}
+	out := &results.Figure{Subject: f.Subject, Way: f.Way, Params: f.Params, Samples: make([]float64, len(f.Samples)),
+		Spread: max(f.Spread, base.Spread)}
+	for i := range f.Samples {
+		out.Samples[i] = f.Samples[i] / base.Samples[i]
+	}
+	return out
+}

@@ -1,0 +1,175 @@
+package overhead
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/sysreflect/sysreflect/experiment/meter"
+	"github.com/sysreflect/sysreflect/experiment/results"
+	"github.com/sysreflect/sysreflect/supervisor/probe"
+)
+
+// The ways that are no mechanisms.
+const (
+	native  = "native"
+	again   = "native-again" // native once more, for the noise
+	kernel  = "kernel-vdso"
+	libc    = "libc"
+	preload = "preload"
+	own     = "own-generator"
+	harness = "harness"
+)
+
+// A contestant is a meter under something. It keeps its way of starting, since
+// memory is measured in fresh ones.
+type contestant struct {
+	name      string
+	mechanism string // "" if none
+	argv, env []string
+	files     []*os.File
+	m         *meter.Meter
+	served    map[string]string // call to the mechanism that served it, where it was counted
+}
+
+// constant is what getppid returns where it is reflected: no process has that
+// parent, but the one that is started by hand on a machine that just booted.
+const constant = 7
+
+// source is the policy that a mechanism's contestant runs under: one call for each
+// subject, and getgid without a rule.
+func source(mechanism string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "version: 1\nrules:\n")
+	rule := func(calls, do string) {
+		fmt.Fprintf(&b, "  - calls: %s\n    mechanism: %s\n    do: %s\n", calls, mechanism, do)
+	}
+	if mechanism != "vdso" { // a vDSO has no such functions
+		rule("getppid", fmt.Sprintf("{return: %d}", constant))
+		rule("getuid", "passthrough")
+	}
+	if mechanism == "vdso" {
+		rule("[getrandom, clock_gettime, gettimeofday]", "shim")
+	} else {
+		rule("[getrandom, clock_gettime]", "shim")
+	}
+	return b.String()
+}
+
+// Policies returns the text of the policies that mechanisms are measured under.
+func Policies(mechanisms []string) string {
+	var b strings.Builder
+	for _, m := range mechanisms {
+		fmt.Fprintf(&b, "# %s\n%s", m, source(m))
+	}
+	return b.String()
+}
+
+// Usable are the mechanisms that can be used here, and why others can't.
+func Usable(ctx context.Context) (usable []string, not []results.LeftOut) {
+	r := probe.Run(ctx)
+	// From those that stay in the program to those that leave it the farthest.
+	order := []string{"vdso", "patch", "trap", "sud", "notify", "ptrace", "ptrace-all"}
+	slices.SortStableFunc(r.Mechanisms, func(a, b probe.Mechanism) int {
+		return slices.Index(order, a.Name) - slices.Index(order, b.Name)
+	})
+	for _, m := range r.Mechanisms {
+		if m.Usable {
+			usable = append(usable, m.Name)
+		} else {
+			not = append(not, results.LeftOut{Way: m.Name, Why: m.Why})
+		}
+	}
+	return usable, not
+}
+
+func (c *contestant) start() (*meter.Meter, error) {
+	return meter.Start(c.name, c.argv, c.env, c.files...)
+}
+
+// enlist starts a contestant, or says why it is left out.
+func (b *bench) enlist(c *contestant) {
+	m, err := c.start()
+	if err != nil {
+		b.leaveOut("", c.name, err)
+		c.close()
+		return
+	}
+	c.m = m
+	b.contestants = append(b.contestants, c)
+}
+
+func (b *bench) leaveOut(subject, way string, err error) {
+	b.run.LeftOut = append(b.run.LeftOut, results.LeftOut{Subject: subject, Way: way, Why: strings.TrimPrefix(err.Error(), way+": ")})
+}
+
+func (c *contestant) close() {
+	if c.m != nil {
+		c.m.Close()
+	}
+	for _, f := range c.files {
+		f.Close()
+	}
+}
+
+// enlistAll starts what takes part.
+func (b *bench) enlistAll(ctx context.Context) error {
+	b.enlist(&contestant{name: native, argv: []string{b.files.Static}})
+	b.enlist(&contestant{name: again, argv: []string{b.files.Static}})
+	if b.contestant(native) == nil || b.contestant(again) == nil {
+		return fmt.Errorf("the meter does not run: %s", b.run.LeftOut[0].Why)
+	}
+	if b.o.Threads <= 1 {
+		b.enlist(&contestant{name: libc, argv: []string{b.files.Dynamic}})
+	}
+	usable, not := Usable(ctx)
+	for _, l := range not {
+		if len(b.o.Mechanisms) == 0 || slices.Contains(b.o.Mechanisms, l.Way) {
+			b.run.LeftOut = append(b.run.LeftOut, l)
+		}
+	}
+	for _, m := range usable {
+		if len(b.o.Mechanisms) > 0 && !slices.Contains(b.o.Mechanisms, m) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil
+		}
+		c, err := b.under(m)
+		if err != nil {
+			return err
+		}
+		b.enlist(c)
+	}
+	return nil
+}
+
+// under is a contestant under `reflect run` with one mechanism.
+func (b *bench) under(mechanism string) (*contestant, error) {
+	policy, err := meter.Memory("policy", []byte(source(mechanism)))
+	if err != nil {
+		return nil, err
+	}
+	b.mechanisms = append(b.mechanisms, mechanism)
+	return &contestant{name: mechanism, mechanism: mechanism, files: []*os.File{policy},
+		argv: []string{b.o.Reflect, "run", "-p", "/proc/self/fd/3", "--", b.files.Static}}, nil
+}
+
+func (b *bench) contestant(name string) *contestant {
+	for _, c := range b.contestants {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// drop takes a contestant out that failed, with all that was measured on it.
+func (b *bench) drop(c *contestant, err error) {
+	b.leaveOut("", c.name, err)
+	b.tasks = slices.DeleteFunc(b.tasks, func(t *task) bool { return t.by == c })
+	b.contestants = slices.DeleteFunc(b.contestants, func(o *contestant) bool { return o == c })
+	c.close()
+}

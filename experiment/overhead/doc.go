@@ -1,0 +1,28 @@
+// Package overhead measures what each mechanism costs, call by call, for `reflect
+// bench`: beside the native call, the kernel's vDSO, the C library, a preloaded
+// library and a generator in the program itself.
+//
+// # Mechanism
+//
+// A meter (package meter) runs natively, another under `reflect run` with each
+// mechanism, and so on: the contestants. What is measured is a list of tasks, each
+// a way to make a call on one of them. A round gives every task one window of some
+// hundred microseconds, and the next round goes through them in the opposite
+// order; only one contestant does anything at a time, on one processor. So what the
+// machine does from moment to moment falls on all tasks alike, and comparisons are
+// made within rounds. The loop around a call is a task too, and its median is
+// subtracted; [results.Figure] says how much that was.
+//
+// One contestant runs twice, natively. What these two differ by is the noise.
+//
+// # Threads
+//
+// One goroutine does everything, and sleeps while a meter works. Meters are pinned
+// to one processor, their supervisors are not: the kernel puts these where it would
+// put a user's.
+//
+// # Limits
+//
+// Loops are the best case for caches and branch predictors. What a call costs in a
+// program is measured with that program.
+package overhead

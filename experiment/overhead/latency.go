@@ -1,0 +1,56 @@
+package overhead
+
+import (
+	"context"
+	"time"
+
+	"github.com/sysreflect/sysreflect/experiment/meter"
+	"github.com/sysreflect/sysreflect/experiment/results"
+)
+
+const (
+	// Calls that are timed one by one, of each figure, in so many turns.
+	latencyCalls = 30000
+	latencyTurns = 3
+	// No turn takes longer.
+	latencyTurn = 25 * time.Millisecond
+)
+
+// latencies times calls one by one. Reading the counter takes longer than some of
+// them: the median of what it takes by itself is subtracted from each.
+func (b *bench) latencies(ctx context.Context) {
+	limit := uint64(latencyTurn.Seconds() * b.hz)
+	reading := map[meter.Way]uint32{}
+	counter := b.contestant(native)
+	if counter == nil {
+		return
+	}
+	for _, loop := range []meter.Way{meter.Loop, meter.CallLoop} {
+		h, err := counter.m.Latency(loop, latencyCalls, 0, limit, 0)
+		if err != nil {
+			b.run.Notes = append(b.run.Notes, "calls were not timed one by one: "+err.Error())
+			return
+		}
+		reading[loop] = uint32(h.Quantile(0.5))
+	}
+	for turn := range latencyTurns {
+		for i, t := range b.tasks {
+			if ctx.Err() != nil {
+				return
+			}
+			if !t.latency {
+				continue
+			}
+			b.progress(phaseEach, (float64(turn)+float64(i)/float64(len(b.tasks)))/latencyTurns, "calls one by one")
+			h, err := t.by.m.Latency(t.way, latencyCalls/latencyTurns, t.bytes, limit, reading[t.around])
+			f := b.run.Find(t.figure.Subject, t.figure.Way, t.figure.Params)
+			if err != nil || f == nil {
+				continue
+			}
+			if f.Histogram == nil {
+				f.Histogram = &results.Histogram{Scale: 1e9 / b.hz}
+			}
+			f.Histogram.Merge(h)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package overhead
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/sysreflect/sysreflect/experiment/meter"
+	"github.com/sysreflect/sysreflect/experiment/results"
+)
+
+const (
+	minSpawns = 10
+	maxSpawns = 60
+	spawnTime = 10 * time.Second
+)
+
+// A start is something that is started and waited for, by a meter.
+type start struct {
+	m      *meter.Meter
+	argv   []string // nil for a fork
+	figure results.Figure
+}
+
+func (s *start) once() (cycles uint64, err error) {
+	if s.argv == nil {
+		return s.m.Fork()
+	}
+	return s.m.Spawn(s.argv...)
+}
+
+// spawns measures what starting takes: a whole `reflect run` of a program that ends
+// at once, a program that a reflected one executes, and a fork.
+func (b *bench) spawns(ctx context.Context) {
+	if !b.o.wants("spawn") || ctx.Err() != nil {
+		return
+	}
+	starter, starts, err := b.planSpawns()
+	if err != nil {
+		b.leaveOut("spawn", "", err)
+		return
+	}
+	defer func() {
+		for _, s := range starter {
+			s.Close()
+		}
+	}()
+	end := time.Now().Add(spawnTime)
+	rounds := 0
+	for ; rounds < maxSpawns && ctx.Err() == nil && (rounds < minSpawns || time.Now().Before(end)); rounds++ {
+		b.progress(phaseSpawn, float64(rounds)/maxSpawns, "starts")
+		for i := 0; i < len(starts) && ctx.Err() == nil; {
+			s := starts[i]
+			took, err := s.once()
+			if err != nil {
+				b.leaveOut("spawn", s.figure.Way, err)
+				starts = append(starts[:i], starts[i+1:]...)
+				continue
+			}
+			s.figure.Samples = append(s.figure.Samples, float64(took)/b.hz*1e6)
+			i++
+		}
+	}
+	whole := rounds
+	if ctx.Err() != nil {
+		whole = max(0, rounds-1)
+	}
+	for _, s := range starts {
+		// The first is another: caches are cold, files are read.
+		if s.figure.Samples = s.figure.Samples[:min(whole, len(s.figure.Samples))]; len(s.figure.Samples) > 2 {
+			s.figure.Samples = s.figure.Samples[1:]
+			b.run.Figures = append(b.run.Figures, s.figure)
+		}
+	}
+	b.spawnNoise()
+}
+
+// planSpawns starts the meters that start, natively and under each mechanism.
+func (b *bench) planSpawns() (starter []*meter.Meter, starts []*start, err error) {
+	add := func(m *meter.Meter, way, what string, argv ...string) {
+		s := &start{m: m, argv: argv, figure: results.Figure{
+			Subject: "spawn", Way: way, Unit: "µs", Group: "spawn", Calls: 1, Params: map[string]string{"what": what}}}
+		if way != native {
+			s.figure.Baseline = native
+		}
+		starts = append(starts, s)
+	}
+	// Descriptors from 3 on: the program that ends at once, then a policy each.
+	files := []*os.File{b.files.Once}
+	var contestants []*contestant
+	for _, c := range b.contestants {
+		if c.mechanism != "" {
+			contestants = append(contestants, c)
+			files = append(files, c.files[0])
+		}
+	}
+	const program = "/proc/self/fd/3"
+	m, err := meter.Start(native, []string{program}, nil, files...)
+	if err != nil {
+		return nil, nil, err
+	}
+	starter = append(starter, m)
+	add(m, native, "start", program, "exit")
+	add(m, again, "start", program, "exit")
+	for i, c := range contestants {
+		add(m, c.name, "start", b.o.Reflect, "run", "-p", fmt.Sprintf("/proc/self/fd/%d", 4+i), "--", program, "exit")
+	}
+	for _, what := range []string{"exec", "fork"} {
+		for _, way := range []string{native, again} {
+			if what == "exec" {
+				add(m, way, what, program, "exit")
+			} else {
+				add(m, way, what)
+			}
+		}
+	}
+	for i, c := range contestants {
+		under, err := meter.Start(c.name, []string{b.o.Reflect, "run", "-p", fmt.Sprintf("/proc/self/fd/%d", 4+i), "--", program}, nil, files...)
+		if err != nil {
+			b.leaveOut("spawn", c.name, err)
+			continue
+		}
+		starter = append(starter, under)
+		add(under, c.name, "exec", program, "exit")
+		add(under, c.name, "fork")
+	}
+	return starter, starts, nil
+}
+
+func (b *bench) spawnNoise() {
+	worst := 0.0
+	for i := range b.run.Figures {
+		f := &b.run.Figures[i]
+		if base := b.run.BaselineOf(f); f.Way == again && base != nil && f.Group == "spawn" {
+			r := results.Compare(f, base, 0).Ratio
+			worst = max(worst, r.Hi-1, 1-r.Lo)
+		}
+	}
+	b.setNoise("spawn", worst)
+}
+
+func (b *bench) setNoise(subject string, v float64) {
+	if b.run.Noise.By == nil {
+		b.run.Noise.By = map[string]float64{}
+	}
+	b.run.Noise.By[subject] = v
+}
