@@ -65,7 +65,7 @@ func Digits(v, uncertainty float64) string {
 // uncertainty's digits, and the unit that makes it neither tiny nor huge.
 func Scaled(v float64, unit string) (text, newUnit string) {
 	factor, u := Scale(v, unit)
-	return three(v * factor), u
+	return Three(v * factor), u
 }
 
 // Scale returns what to multiply values around v with to have them in a handier
@@ -107,8 +107,8 @@ func Scale(v float64, unit string) (factor float64, newUnit string) {
 	return at, "s" + per
 }
 
-// three writes a number with three significant digits, or all before the point.
-func three(v float64) string {
+// Three writes a number with three significant digits, or all before the point.
+func Three(v float64) string {
 	a := math.Abs(v)
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0):
