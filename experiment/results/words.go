@@ -3,6 +3,7 @@ package results
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // Words says what a comparison found, as the end of a sentence that begins with
@@ -11,24 +12,29 @@ import (
 // same.
 func (c *Comparison) Words() string {
 	base, r, half := c.Baseline.Way, c.Ratio.Median, (c.Ratio.Hi-c.Ratio.Lo)/2
+	more, less, long, fast := " slower than ", " faster than ", " times as long as ", " times as fast as "
+	if c.Figure != nil && !timed(c.Figure.Unit) {
+		more, less, long = " more than ", " less than ", " times as much as "
+	}
 	switch {
 	case math.IsNaN(r):
 		return "not measured"
 	case !c.Significant():
-		return "n.s.: " + signed(100*(r-1), 100*half) + " % ± " + Digits(100*half, 100*half) + " of " + base
+		return "n.s. (" + signed(100*(r-1), 100*half) + " % ± " + Digits(100*half, 100*half) + ")"
 	case r >= 2:
-		return Digits(r, half) + " ± " + Digits(half, half) + " times as long as " + base
-	case r <= 0.5:
-		return Digits(r, half) + " ± " + Digits(half, half) + " of the time of " + base
+		return Digits(r, half) + " ± " + Digits(half, half) + long + base
+	case r <= 0.5 && more == " slower than ":
+		return Digits(1/r, half/r/r) + " ± " + Digits(half/r/r, half/r/r) + fast + base
+	case r > 1:
+		return percent(r-1, half) + more + base
 	}
-	return percent(math.Abs(r-1), half) + c.direction() + base
+	return percent(1-r, half) + less + base
 }
 
-func (c *Comparison) direction() string {
-	if c.Ratio.Median > 1 {
-		return " slower than "
-	}
-	return " faster than "
+// timed reports whether a unit is one of time: less is faster then.
+func timed(unit string) bool {
+	_, u := Scale(1, unit)
+	return strings.HasSuffix(strings.TrimSuffix(u, "/op"), "s") && u != "calls"
 }
 
 func percent(v, half float64) string {
@@ -43,20 +49,19 @@ func signed(v, half float64) string {
 }
 
 // Digits writes v with as many decimals as an uncertainty leaves meaning to: its
-// own first digit is the last one. At most three significant digits more than v
-// has before the point.
+// own first digit is the last one. Where there is hardly any, a few digits say
+// enough.
 func Digits(v, uncertainty float64) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return "?"
 	}
-	decimals := 3
+	decimals := 1
 	if u := math.Abs(uncertainty); u > 0 && !math.IsInf(u, 0) {
 		decimals = int(math.Ceil(-math.Log10(u)))
 	}
-	// Where there is hardly any uncertainty, three digits say enough.
-	most := 2
+	most := 3
 	if a := math.Abs(v); a > 0 && a < 1 {
-		most = 2 + int(math.Ceil(-math.Log10(a)))
+		most = 3 + int(math.Ceil(-math.Log10(a)))
 	}
 	return strconv.FormatFloat(v, 'f', min(max(0, decimals), most), 64)
 }

@@ -10,17 +10,25 @@ func TestWords(t *testing.T) {
 	}{
 		{1.013, 1.009, 1.017, 0.001, 0.005, "1.3 % ± 0.4 slower than native"},
 		{0.95, 0.93, 0.97, 0.001, 0.005, "5 % ± 2 faster than native"},
-		{1.013, 1.009, 1.017, 0.2, 0.005, "n.s.: +1.3 % ± 0.4 of native"},
-		{0.999, 0.99, 1.008, 0.001, 0.005, "n.s.: −0.1 % ± 0.9 of native"},
+		{1.013, 1.009, 1.017, 0.2, 0.005, "n.s. (+1.3 % ± 0.4)"},
+		{0.999, 0.99, 1.008, 0.001, 0.005, "n.s. (−0.1 % ± 0.9)"},
 		{3.237, 3.18, 3.28, 0.001, 0.005, "3.24 ± 0.05 times as long as native"},
 		{41.3, 40, 44, 0.001, 0.005, "41 ± 2 times as long as native"},
-		{0.0553, 0.0551, 0.0555, 0.001, 0.005, "0.0553 ± 0.0002 of the time of native"},
-		{1.5, 1.5, 1.5, 0.001, 0.005, "50.00 % ± 0.00 slower than native"},
+		{0.0553, 0.0551, 0.0555, 0.001, 0.005, "18.08 ± 0.07 times as fast as native"},
+		{1.5, 1.5, 1.5, 0.001, 0.005, "50.0 % ± 0.0 slower than native"},
 	} {
 		c := Comparison{Baseline: native, Ratio: Summary{Median: tc.ratio, Lo: tc.lo, Hi: tc.hi}, Holm: tc.holm, Noise: tc.noise}
 		if got := c.Words(); got != tc.want {
 			t.Errorf("%v: %q, want %q", tc.ratio, got, tc.want)
 		}
+	}
+	memory := Comparison{Figure: &Figure{Unit: "B"}, Baseline: native, Ratio: Summary{Median: 1.5, Lo: 1.4, Hi: 1.6}, Noise: 0.01}
+	if got := memory.Words(); got != "50 % ± 10 more than native" {
+		t.Errorf("memory: %q", got)
+	}
+	memory.Ratio = Summary{Median: 0.25, Lo: 0.24, Hi: 0.26}
+	if got := memory.Words(); got != "75 % ± 1 less than native" {
+		t.Errorf("memory: %q", got)
 	}
 	none := Compare(&Figure{}, native, 0)
 	if got := none.Words(); got != "not measured" {
