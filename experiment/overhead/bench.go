@@ -2,8 +2,6 @@ package overhead
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -80,8 +78,7 @@ func (b *bench) all(ctx context.Context) (err error) {
 		return err
 	}
 	text := Policies(b.mechanisms)
-	sum := sha256.Sum256([]byte(text))
-	b.run.Machine.PolicyText, b.run.Machine.PolicyHash = text, hex.EncodeToString(sum[:])
+	b.run.Machine.PolicyText, b.run.Machine.PolicyHash = text, results.Fingerprint(text)
 	first, err := b.clock()
 	if err != nil {
 		return err

@@ -1,9 +1,11 @@
 package results
 
 import (
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -89,5 +91,13 @@ func TestAcrossFamily(t *testing.T) {
 	}
 	if wrong > 22 { // 10 expected at most, and four standard deviations
 		t.Errorf("%d of %d pairs without a difference have one", wrong, pairs)
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	h := fnv.New64a()
+	h.Write([]byte("version: 1\n"))
+	if got, want := Fingerprint("version: 1\n"), strconv.FormatUint(h.Sum64(), 16); got != want {
+		t.Errorf("%s, package fnv says %s", got, want)
 	}
 }

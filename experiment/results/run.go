@@ -52,7 +52,7 @@ type Machine struct {
 	Go          string            `json:"go"`
 	Reflect     string            `json:"reflect"` // version
 	PolicyText  string            `json:"policy_text,omitempty"`
-	PolicyHash  string            `json:"policy_hash,omitempty"` // SHA-256 of PolicyText
+	PolicyHash  string            `json:"policy_hash,omitempty"` // Fingerprint of PolicyText
 	Load        [3]float64        `json:"load"`                  // at the start
 	Busy        float64           `json:"busy"`                  // share of all processors that others used before the run
 	Steal       float64           `json:"steal"`                 // share of time that the hypervisor took during the run

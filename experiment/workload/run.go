@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sysreflect/sysreflect/experiment/machine"
 	"github.com/sysreflect/sysreflect/experiment/results"
+	"github.com/sysreflect/sysreflect/policy"
 )
 
 // Options say what to measure.
@@ -54,6 +56,7 @@ func (o *Options) measure(ctx context.Context, run *results.Run) error {
 		return err
 	}
 	run.LeftOut = append(run.LeftOut, left...)
+	o.setPolicy(run)
 	for _, values := range combinations {
 		if ctx.Err() != nil {
 			break
@@ -138,9 +141,34 @@ func (m *Measured) Into(run *results.Run) {
 // Begin makes a run and looks at the machine; finish says what disturbed it since.
 func Begin(ctx context.Context, version string, command []string) (run *results.Run, finish func()) {
 	begin := time.Now()
-	run = &results.Run{Schema: results.Schema, Command: command, When: begin.UTC().Truncate(time.Second)}
-	run.Machine.Reflect = version
+	var load machine.Load
+	load.Begin()
+	time.Sleep(200 * time.Millisecond)
+	busy, _ := load.Busy()
+	run = &results.Run{Schema: results.Schema, Command: command, When: begin.UTC().Truncate(time.Second), Machine: machine.Describe(ctx, -1)}
+	m := &run.Machine
+	m.Reflect, m.Busy, m.Pinned = version, busy, "nothing"
+	var watch machine.Watch
+	watch.Begin()
 	return run, func() {
 		run.Seconds = time.Since(begin).Round(time.Millisecond).Seconds()
+		run.Interrupted = run.Interrupted || ctx.Err() != nil
+		m.Steal, m.Neighbours = watch.Steal(), watch.Neighbours()
+		run.Notes = append(machine.Notes(m), run.Notes...)
 	}
+}
+
+// setPolicy keeps what the mechanisms were to do.
+func (c *Choice) setPolicy(run *results.Run) {
+	var text strings.Builder
+	names := c.Policies
+	if len(names) == 0 {
+		names = []string{"default"}
+	}
+	for _, name := range names {
+		source, _, _ := policy.Source(name) // Ways has read it
+		text.WriteString("# " + name + "\n")
+		text.Write(source)
+	}
+	run.Machine.PolicyText, run.Machine.PolicyHash = text.String(), results.Fingerprint(text.String())
 }
