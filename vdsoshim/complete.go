@@ -320,3 +320,7 @@ func (c *completion) chooseCPUNumber() {
 		copy(c.image[counted.off+32*i:], number)
 	}
 }
+
+// StateSize is the size of the state that getrandom's callers must hand in, as its
+// query says.
+func (b *Built) StateSize() int { return int(le.Uint32(b.Bytes[planOff:])) }

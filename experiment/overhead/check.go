@@ -24,7 +24,7 @@ func Disagree(a, b *results.Run) (differences []string) {
 		}
 		// Sessions of one run tell how far apart runs may be; a few of them don't tell
 		// exactly, so twice that is granted.
-		noise := max(a.Noise.Of(after.Subject), b.Noise.Of(after.Subject), 2*(x.Spread+y.Spread))
+		noise := max(a.Noise.Of(after.Subject), b.Noise.Of(after.Subject), 2*(x.Spread()+y.Spread()))
 		all = append(all, results.Compare(y, x, noise))
 	}
 	results.Holm(all)
@@ -42,13 +42,16 @@ func Disagree(a, b *results.Run) (differences []string) {
 // that was measured in the same rounds.
 func relative(r *results.Run, f *results.Figure) *results.Figure {
 	base := r.BaselineOf(f)
-	if base == nil || base.Group != f.Group || len(base.Samples) != len(f.Samples) {
+	if base == nil || base.Group != f.Group || len(base.Samples) != len(f.Samples) ||
+		len(base.Sessions) != len(f.Sessions) {
 		return nil
 	}
-	out := &results.Figure{Subject: f.Subject, Way: f.Way, Params: f.Params, Samples: make([]float64, len(f.Samples)),
-		Spread: max(f.Spread, base.Spread)}
+	out := &results.Figure{Subject: f.Subject, Way: f.Way, Params: f.Params, Samples: make([]float64, len(f.Samples))}
 	for i := range f.Samples {
 		out.Samples[i] = f.Samples[i] / base.Samples[i]
+	}
+	for i := range f.Sessions {
+		out.Sessions = append(out.Sessions, f.Sessions[i]/base.Sessions[i])
 	}
 	return out
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/sysreflect/sysreflect/experiment/meter"
 	"github.com/sysreflect/sysreflect/experiment/results"
 	"github.com/sysreflect/sysreflect/supervisor/probe"
+	preloading "github.com/sysreflect/sysreflect/vdsoshim/preload"
 )
 
 // The ways that are no mechanisms.
@@ -123,6 +124,7 @@ func (b *bench) enlistAll(ctx context.Context) error {
 	}
 	if b.o.Threads <= 1 {
 		b.enlist(&contestant{name: libc, argv: []string{b.files.Dynamic}})
+		b.enlistPreload()
 	}
 	usable, not := Usable(ctx)
 	for _, l := range not {
@@ -144,6 +146,26 @@ func (b *bench) enlistAll(ctx context.Context) error {
 		b.enlist(c)
 	}
 	return nil
+}
+
+// enlistPreload adds the C library's functions with a library before them that
+// serves random bytes by the generator.
+func (b *bench) enlistPreload() {
+	if !b.o.wants("getrandom") {
+		return
+	}
+	library, err := preloading.Library()
+	if err != nil {
+		b.leaveOut("", preload, err)
+		return
+	}
+	file, err := meter.Memory("reflect-preload.so", library)
+	if err != nil {
+		b.leaveOut("", preload, err)
+		return
+	}
+	b.enlist(&contestant{name: preload, argv: []string{b.files.Dynamic}, files: []*os.File{file},
+		env: []string{"LD_PRELOAD=/proc/self/fd/3"}})
 }
 
 // under is a contestant under `reflect run` with one mechanism.

@@ -156,29 +156,36 @@ func TestDisagree(t *testing.T) {
 	if d := Disagree(example(), example()); len(d) != 0 {
 		t.Errorf("two equal runs: %v", d)
 	}
-	change := func(times, spread float64) *results.Run {
+	change := func(times float64, sessions ...float64) *results.Run {
 		r := example()
 		f := r.Find("null", "patch", nil)
 		for i := range f.Samples {
 			f.Samples[i] *= times
 		}
-		f.Spread = spread
+		f.Sessions = sessions
+		r.Find("null", native, nil).Sessions = make([]float64, len(sessions))
+		for i := range sessions {
+			r.Find("null", native, nil).Sessions[i] = 100
+		}
 		return r
 	}
-	if d := Disagree(example(), change(1.2, 0)); len(d) != 1 || !strings.Contains(d[0], "null/patch") {
+	if d := Disagree(example(), change(1.2)); len(d) != 1 || !strings.Contains(d[0], "null/patch") {
 		t.Errorf("a fifth more: %v", d)
 	}
-	if d := Disagree(example(), change(1.2, 0.15)); len(d) != 0 {
+	if d := Disagree(example(), change(1.2, 5.1, 6.6)); len(d) != 0 {
 		t.Errorf("a fifth more, where its own sessions were 15 %% apart: %v", d)
 	}
 }
 
-func TestSpread(t *testing.T) {
+func TestMedians(t *testing.T) {
 	b := bench{begins: []int{0, 3, 6}}
-	if got := b.spread([]float64{10, 10, 10, 12, 12, 12, 11, 11, 11}); got < 1.0/11-0.001 || got > 1.0/11+0.001 {
-		t.Errorf("%v, want one eleventh", got)
+	if got := fmt.Sprint(b.medians([]float64{10, 10, 10, 12, 12, 12, 11, 11, 11})); got != "[10 12 11]" {
+		t.Error(got)
 	}
-	if got := b.spread([]float64{10, 11, 12}); got != 0 {
+	if got := fmt.Sprint(b.medians([]float64{10, 10, 10, 12})); got != "[10 12]" {
+		t.Errorf("interrupted in the second session: %v", got)
+	}
+	if got := b.medians([]float64{10, 11, 12}); got != nil {
 		t.Errorf("one session: %v", got)
 	}
 }

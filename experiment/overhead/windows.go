@@ -3,7 +3,6 @@ package overhead
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -128,9 +127,8 @@ func (b *bench) session(ctx context.Context, from float64) {
 	}
 }
 
-// spread is half of how far apart the medians of sessions are, relative.
-func (b *bench) spread(samples []float64) float64 {
-	var medians []float64
+// medians are those of sessions, nil where there was only one.
+func (b *bench) medians(samples []float64) (medians []float64) {
 	for i, from := range b.begins {
 		to := len(samples)
 		if i+1 < len(b.begins) {
@@ -141,9 +139,9 @@ func (b *bench) spread(samples []float64) float64 {
 		}
 	}
 	if len(medians) < 2 {
-		return 0
+		return nil
 	}
-	return (slices.Max(medians) - slices.Min(medians)) / 2 / math.Abs(results.Summarize(samples).Median)
+	return medians
 }
 
 // round gives each task a window; it says false when it was interrupted.
@@ -198,7 +196,7 @@ func (b *bench) collect() {
 		for i, c := range t.cycles {
 			f.Samples[i] = (c - around) / b.hz * 1e9
 		}
-		f.Spread = b.spread(f.Samples)
+		f.Sessions = b.medians(f.Samples)
 		if t.call != "" && t.by.served != nil {
 			if by := t.by.served[t.call]; by != "" && by != t.by.mechanism {
 				f.Note = "served by " + by

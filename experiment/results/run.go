@@ -95,10 +95,9 @@ type Figure struct {
 	Baseline string `json:"baseline,omitempty"`
 	// Group: figures of one group were measured in turn, round by round.
 	Group string `json:"group,omitempty"`
-	// Spread is how far this figure came out apart, relative to its median, where it
-	// was measured anew with fresh processes: half of what lies between the least and
-	// the largest median of a session.
-	Spread float64 `json:"spread,omitempty"`
+	// Sessions are the figure's medians by session, where it was measured in more than
+	// one, each with fresh processes.
+	Sessions []float64 `json:"sessions,omitempty"`
 	// Subtracted was taken off each sample: what the loop around the call takes.
 	Subtracted float64    `json:"subtracted,omitempty"`
 	Calls      int64      `json:"calls,omitempty"` // made for each sample

@@ -36,15 +36,25 @@ func Summarize(samples []float64) Summary {
 // HalfWidth is half of the interval, relative to the median.
 func (s Summary) HalfWidth() float64 { return (s.Hi - s.Lo) / 2 / math.Abs(s.Median) }
 
-// Summary summarizes the figure's samples. Its interval is at least as wide as the
-// figure came out apart when it was measured anew: samples of one session have a
-// place in memory in common, and an interval by their number alone would be too sure.
-func (f *Figure) Summary() Summary { return Summarize(f.Samples).widened(f.Spread) }
+// Summary summarizes the figure's samples. Its interval holds the medians of all
+// sessions: samples of one session have their place in memory and on processors in
+// common, and an interval by their number alone would be too sure.
+func (f *Figure) Summary() Summary { return Summarize(f.Samples).holding(f.Sessions) }
 
-func (s Summary) widened(spread float64) Summary {
-	by := spread * math.Abs(s.Median)
-	s.Lo, s.Hi = math.Min(s.Lo, s.Median-by), math.Max(s.Hi, s.Median+by)
+func (s Summary) holding(medians []float64) Summary {
+	for _, m := range medians {
+		s.Lo, s.Hi = math.Min(s.Lo, m), math.Max(s.Hi, m)
+	}
 	return s
+}
+
+// Spread is how far this figure came out apart by itself, relative: half of what lies
+// between the least and the largest median of a session.
+func (f *Figure) Spread() float64 {
+	if len(f.Sessions) < 2 {
+		return 0
+	}
+	return (slices.Max(f.Sessions) - slices.Min(f.Sessions)) / 2 / math.Abs(Summarize(f.Samples).Median)
 }
 
 // A Comparison is what one figure is against another.
@@ -68,7 +78,7 @@ func (c *Comparison) Significant() bool {
 
 // Compare compares two figures, as if it were the only comparison.
 func Compare(f, baseline *Figure, noise float64) Comparison {
-	c := Comparison{Figure: f, Baseline: baseline, Noise: max(noise, f.Spread, baseline.Spread), P: 1, Holm: 1}
+	c := Comparison{Figure: f, Baseline: baseline, Noise: max(noise, f.Spread(), baseline.Spread()), P: 1, Holm: 1}
 	if len(f.Samples) == 0 || len(baseline.Samples) == 0 {
 		c.Ratio, c.Difference = Summarize(nil), Summarize(nil)
 		return c
@@ -77,11 +87,23 @@ func Compare(f, baseline *Figure, noise float64) Comparison {
 	b := benchmath.NewSample(slices.Clone(baseline.Samples), &benchmath.DefaultThresholds)
 	c.P = benchmath.AssumeNothing.Compare(a, b).P
 	c.Holm = c.P
-	c.Ratio = combine(f, baseline, func(a, b float64) float64 { return a / b })
-	c.Difference = combine(f, baseline, func(a, b float64) float64 { return a - b })
-	// What either was apart by, the ratio is.
-	c.Ratio = c.Ratio.widened(max(f.Spread, baseline.Spread))
+	over := func(a, b float64) float64 { return a / b }
+	c.Ratio = combine(f, baseline, over).holding(bySession(f, baseline, over))
+	c.Difference = combine(f, baseline, difference).holding(bySession(f, baseline, difference))
 	return c
+}
+
+func difference(a, b float64) float64 { return a - b }
+
+// bySession combines the medians of sessions that both have in common.
+func bySession(f, baseline *Figure, op func(a, b float64) float64) (medians []float64) {
+	if f.Group == "" || f.Group != baseline.Group || len(f.Sessions) != len(baseline.Sessions) {
+		return nil
+	}
+	for i := range f.Sessions {
+		medians = append(medians, op(f.Sessions[i], baseline.Sessions[i]))
+	}
+	return medians
 }
 
 // combine takes rounds together where there are any; else the interval is that of

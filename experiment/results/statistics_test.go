@@ -96,9 +96,24 @@ func TestInsideTheNoise(t *testing.T) {
 	if c.Noise = 0.005; !c.Significant() {
 		t.Error("1.5 %, where the noise is 0.5 %, is none")
 	}
-	b.Spread = 0.05
+	b.Sessions = []float64{97, 107}
 	if c = Compare(&b, &a, 0.005); c.Significant() {
 		t.Error("1.5 %, where one of the two came out 5 % apart by itself, is a difference")
+	}
+}
+
+// An interval holds what sessions came to, though no number of samples shows it.
+func TestSessions(t *testing.T) {
+	f := Figure{Group: "g", Samples: []float64{10, 10, 10, 10, 20, 20, 20, 20, 20}, Sessions: []float64{10, 20}}
+	if s := f.Summary(); s.Lo != 10 || s.Hi != 20 {
+		t.Errorf("%+v", s)
+	}
+	if f.Spread() != 0.25 {
+		t.Errorf("spread %v", f.Spread())
+	}
+	base := Figure{Group: "g", Samples: []float64{5, 5, 5, 5, 5, 5, 5, 5, 5}, Sessions: []float64{5, 5}}
+	if c := Compare(&f, &base, 0); c.Ratio.Lo != 2 || c.Ratio.Hi != 4 || c.Difference.Lo != 5 || c.Difference.Hi != 15 {
+		t.Errorf("%+v", c)
 	}
 }
 
