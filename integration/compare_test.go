@@ -149,7 +149,7 @@ func under(t *testing.T, m string, tests ...func(t *testing.T)) {
 func traced() bool { return strings.HasPrefix(mechanism, "ptrace") }
 
 // tracerLine is what /proc says of it.
-var tracerLine = regexp.MustCompile(`(?m)^TracerPid:.*\n`)
+var tracerLine = regexp.MustCompile(`(?m)^ *TracerPid:.*\n`)
 
 // command makes a command of argv as p wants it.
 func (p *program) command(ctx context.Context, dir string, argv []string) *exec.Cmd {

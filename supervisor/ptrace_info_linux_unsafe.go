@@ -30,6 +30,8 @@ const (
 	// with the same options (ptrace_init_task).
 	tracerOptions = ptraceOptions | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK
 
+	x32Bit = 0x40000000 // of a call's number, __X32_SYSCALL_BIT
+
 	waitNoThread = 0x20000000 // __WNOTHREAD, linux/wait.h
 
 	// Offsets in struct user, for PTRACE_POKEUSER.

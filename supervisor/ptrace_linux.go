@@ -25,6 +25,8 @@ type tracer struct {
 	r   *run
 	s   *server
 	all bool // stop at every call
+	// filtered means that a process of the tree has a seccomp filter of its own.
+	filtered bool
 
 	threads map[int]*traced
 	info    syscallInfo

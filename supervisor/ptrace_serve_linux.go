@@ -53,6 +53,7 @@ func (t *tracer) answer(th *traced, value int64) {
 
 // pass leaves a call to the kernel.
 func (t *tracer) pass(th *traced) {
+	t.filtered = t.filtered || t.addsFilter()
 	t.expect(th, false)
 	t.resume(th, 0)
 }
@@ -61,10 +62,13 @@ func (t *tracer) pass(th *traced) {
 // call stops once and is skipped, which is right for one that is reflected; with
 // PTRACE_SYSCALL it stops twice, at entry and exit, and is made. A guess that was
 // wrong costs two stops more: the next call is what the last one was, mostly.
+//
+// What is skipped no filter is asked for, so once a process has one of its own nothing
+// is any more.
 func (t *tracer) expect(th *traced, reflected bool) {
 	switch {
 	case !t.all:
-	case reflected:
+	case reflected && !t.filtered:
 		th.request, th.inside = ptraceSysemu, false
 	default:
 		th.request, th.inside = unix.PTRACE_SYSCALL, true
@@ -100,6 +104,9 @@ func (t *tracer) syscallStop(th *traced) {
 	case passing && !skipped:
 		t.pass(th) // where a filter asks for it, it is passed there too
 	case e == nil && skipped:
+		th.passing = t.call()
+		t.again(th)
+	case skipped && t.filtered:
 		t.again(th)
 	case e == nil:
 		t.pass(th)
@@ -108,12 +115,13 @@ func (t *tracer) syscallStop(th *traced) {
 			ptraceRequest(unix.PTRACE_POKEUSR, th.tid, userRax, uintptr(value))
 			t.resume(th, 0)
 		} else {
+			th.passing = t.call()
 			t.again(th)
 		}
 	default:
 		// The filter asks for it, after this stop (syscall_trace_enter): it is
 		// answered there. Here it would take -1 for a number, which a filter of the
-		// program's own might kill for. The exit is not stopped at.
+		// program's own might kill for. With PTRACE_SYSEMU its exit does not stop.
 		t.expect(th, true)
 		t.resume(th, 0)
 	}
@@ -123,11 +131,11 @@ func (t *tracer) syscallStop(th *traced) {
 // at the instruction, with the number in rax. The stop at the exit of the skipped
 // call comes first, then its entry.
 func (t *tracer) again(th *traced) {
-	th.passing = t.call()
 	ptraceRequest(unix.PTRACE_POKEUSR, th.tid, userOrigRax, ^uintptr(0))
 	ptraceRequest(unix.PTRACE_POKEUSR, th.tid, userRax, uintptr(t.info.nr))
 	ptraceRequest(unix.PTRACE_POKEUSR, th.tid, userRip, uintptr(t.info.ip-syscallInsn))
-	t.pass(th)
+	t.expect(th, false)
+	t.resume(th, 0)
 }
 
 func (t *tracer) call() pass {
@@ -146,6 +154,15 @@ func (t *tracer) apply(e *entry) (value int64, ok bool) {
 		return int64(s.resp.err), true
 	}
 	return s.resp.val, true
+}
+
+// addsFilter reports whether the call is one by which programs take seccomp filters.
+func (t *tracer) addsFilter() bool {
+	nr, prctl, seccomp := t.info.nr&^x32Bit, uint64(unix.SYS_PRCTL), uint64(unix.SYS_SECCOMP)
+	if t.info.arch != unix.AUDIT_ARCH_X86_64 {
+		prctl, seccomp = 172, 354 // of i386
+	}
+	return nr == seccomp || nr == prctl && uint32(t.info.args[0]) == unix.PR_SET_SECCOMP
 }
 
 // exempt reports whether a call comes from the shim, which makes it for the
