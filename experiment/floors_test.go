@@ -62,6 +62,10 @@ func TestProbe(t *testing.T) {
 		// Two switches of context, at the very least.
 		{"notified", "getrandom", b.cpu, []string{b.path("notify")}, 500},
 		{"notified, not pinned", "getrandom", anywhere, []string{b.path("notify")}, 500},
+		{"traced", "getrandom", b.cpu, []string{b.path("ptrace")}, 500},
+		{"traced, all", "getrandom", b.cpu, []string{b.path("ptrace_all"), "once"}, 500},
+		{"traced, twice", "getrandom", b.cpu, []string{b.path("ptrace_all"), "twice"}, 1000},
+		{"traced, all", "getppid", b.cpu, []string{b.path("ptrace_all"), "once"}, 1000},
 	} {
 		t.Run(c.name+" "+c.call, func(t *testing.T) {
 			values, err := b.probe(t.Context(), c.cpu, c.call, 10, 50, c.prefix...)

@@ -91,6 +91,7 @@ func TestTracerLanguages(t *testing.T) {
 // after a signal, when and with what they do natively.
 func TestTracerRestart(t *testing.T) {
 	asTracer(t, func(t *testing.T) {
+		program{argv: []string{victim(t, "traced.c", "glibc"), "endless"}}.works(t, "epoll_wait: 1 -", "epoll_wait: 0 Interrupted system call", "sigwaitinfo: 1 -")
 		program{argv: []string{victim(t, "traced.c", "glibc"), "restart"}}.works(t, "nanosleep, stop: 0 -, in full", "nanosleep, eintr: -1 Interrupted system call, early")
 	})
 }

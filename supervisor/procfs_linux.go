@@ -20,12 +20,33 @@ func statusField(pid int, field string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, rest, ok := strings.Cut(string(b), "\n"+field+":")
+	line, ok := statusLine(b, field)
 	if !ok {
 		return 0, errNoField
 	}
+	return strconv.Atoi(line)
+}
+
+// statusLine is what a line of a status file says.
+func statusLine(status []byte, field string) (string, bool) {
+	_, rest, ok := strings.Cut(string(status), "\n"+field+":")
 	line, _, _ := strings.Cut(rest, "\n")
-	return strconv.Atoi(strings.TrimSpace(line))
+	return strings.TrimSpace(line), ok
+}
+
+// statusMasks reads sets of signals from /proc/PID/status, bit n-1 for signal n;
+// empty where they can't be read.
+func statusMasks(pid int, fields ...string) []uint64 {
+	masks := make([]uint64, len(fields))
+	b, err := readProc(pid, "status", make([]byte, 4096))
+	if err != nil {
+		return masks
+	}
+	for i, field := range fields {
+		line, _ := statusLine(b, field)
+		masks[i], _ = strconv.ParseUint(line, 16, 64)
+	}
+	return masks
 }
 
 // errNoField means that the kernel is older than a field of /proc/PID/status.

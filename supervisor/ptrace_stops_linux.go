@@ -28,9 +28,7 @@ func (t *tracer) handle(s stop) {
 			t.syscallStop(th)
 			return
 		}
-		// On its way to a signal: handed on with the siginfo that it has, since the
-		// number stays (ptrace_signal).
-		t.resume(th, sig)
+		t.signal(th, sig)
 	case unix.PTRACE_EVENT_STOP:
 		if sig == unix.SIGTRAP {
 			// Just born, or told that its group goes on (SIGCONT).

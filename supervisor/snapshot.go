@@ -100,10 +100,16 @@ func (e *entry) counts(timed bool) []CallCount {
 
 // mechanism names how the supervisor got an entry's calls.
 func (e *entry) mechanism() string {
-	if e.traced() {
+	if e.traced() && !alwaysNotified(e.rule.Nr) {
 		return e.rule.Mechanism.String()
 	}
 	return policy.Notify.String()
+}
+
+// alwaysNotified reports whether a call is notified under every plan: execs, and what the
+// program's first process needs before it has a tracer.
+func alwaysNotified(nr int) bool {
+	return nr == unix.SYS_EXECVE || nr == unix.SYS_EXECVEAT || nr == unix.SYS_SECCOMP
 }
 
 // implementation names what answers a rule's notifications.

@@ -1,6 +1,7 @@
 // traced WAY: what a program may notice of a tracer.
 //
 //	restart   calls that sleep, interrupted by stops and signals
+//	endless   calls that wait without end, and signals that are ignored
 //	ignored   a signal that is ignored, during epoll_wait
 //	untraced  a child by CLONE_UNTRACED makes a reflected call
 //	debugger  wants to be a tracer
@@ -132,6 +133,51 @@ static int ignored(void)
 	return 0;
 }
 
+static int endless(void)
+{
+	struct sigaction a = { .sa_handler = nothing };
+	struct epoll_event e, in = { .events = EPOLLIN };
+	siginfo_t i;
+	sigset_t set;
+	int pipes[2], ep = epoll_create1(0);
+	if (pipe(pipes) || epoll_ctl(ep, EPOLL_CTL_ADD, pipes[0], &in))
+		return 3;
+	signal(SIGUSR1, SIG_IGN);
+	sigaction(SIGUSR2, &a, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	// An ignored signal, the end of a child, and what ends the wait.
+	for (int way = 0; way < 4; way++) {
+		pid_t me = getpid(), pid = fork();
+		if (pid == 0) {
+			usleep(60000);
+			kill(me, SIGUSR1);
+			if (fork() == 0) {
+				usleep(60000);
+				if (way == 0 && write(pipes[1], "x", 1) != 1)
+					_exit(3);
+				if (way == 2)
+					kill(me, SIGUSR1);
+				if (way == 1 || way == 2)
+					kill(me, SIGUSR2);
+				if (way == 3)
+					kill(me, SIGRTMIN);
+			}
+			_exit(0);
+		}
+		int r = way < 3 ? epoll_wait(ep, &e, 1, -1) : sigwaitinfo(&set, &i);
+		printf("%s: %d %s\n", way < 3 ? "epoll_wait" : "sigwaitinfo", r > 0, r < 0 ? strerror(errno) : "-");
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		char c;
+		if (way == 0 && read(pipes[0], &c, 1) != 1)
+			return 3;
+		fflush(stdout);
+	}
+	return 0;
+}
+
 static int untraced(void)
 {
 	fflush(stdout);
@@ -194,6 +240,8 @@ int main(int argc, char **argv)
 	const char *way = argc > 1 ? argv[1] : "";
 	if (!strcmp(way, "restart"))
 		return restart();
+	if (!strcmp(way, "endless"))
+		return endless();
 	if (!strcmp(way, "ignored"))
 		return ignored();
 	if (!strcmp(way, "untraced"))
