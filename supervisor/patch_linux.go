@@ -150,6 +150,7 @@ func (p *patching) forget(tid int) {
 	if p == nil {
 		return
 	}
+	p.patcher.Executed()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for h := range p.hits {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/reflect/patch"
 	"github.com/sysreflect/sysreflect/vdsoshim"
 )
 
@@ -67,7 +68,7 @@ func TestWantsWhereForbidden(t *testing.T) {
 
 // A thread that executes another program begins anew.
 func TestWantsForgets(t *testing.T) {
-	p := &patching{hits: map[hit]int{}}
+	p := &patching{hits: map[hit]int{}, patcher: &patch.Patcher{}}
 	h := hit{7, 0x1000}
 	for i := range 3 {
 		if now, _ := p.wants(h); now {

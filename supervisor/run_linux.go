@@ -373,6 +373,9 @@ func (r *run) stop() {
 	}
 	r.giveWayNoMore()
 	unix.Close(r.listener)
+	if r.patching != nil {
+		r.patching.patcher.Close()
+	}
 	r.region.close()
 }
 

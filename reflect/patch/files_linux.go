@@ -43,7 +43,8 @@ type planned struct {
 
 // files are the files seen so far.
 type files struct {
-	byID map[identity]*file
+	byID      map[identity]*file
+	forgotten int // how often all were
 }
 
 var errChanged = errors.New("the file is not the one that is mapped")
@@ -120,6 +121,7 @@ func identify(st *unix.Stat_t, m mapping) (identity, error) {
 
 // forget drops all that is known.
 func (fs *files) forget() {
+	fs.forgotten++
 	for id, f := range fs.byID {
 		if f.data != nil {
 			unix.Munmap(f.data)

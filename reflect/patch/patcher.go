@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -21,11 +22,15 @@ type Patcher struct {
 	image *vdsoshim.Built
 
 	// making is held while a patch is made, mu where only sites are looked at.
-	making sync.Mutex
-	files  files
-	mu     sync.Mutex
-	sites  map[siteID]*Site
-	order  []*Site
+	making   sync.Mutex
+	files    files
+	kept     *process // the last one; nil if there is none
+	keptAt   uint64   // what executed was
+	executed atomic.Uint64
+
+	mu    sync.Mutex
+	sites map[siteID]*Site
+	order []*Site
 }
 
 // New makes a patcher for programs that have image at base. The image's answers
@@ -58,21 +63,16 @@ var (
 // patch is being made nothing is done: the file that it waits for may be served by
 // the thread that is to be patched here.
 func (p *Patcher) Patch(pid int, addr uint64, nr int, valid func() bool, mmap Mapper) error {
-	proc, err := open(pid)
-	if err != nil {
-		return err
-	}
-	defer proc.close()
-	if !valid() {
-		return unix.ESRCH
-	}
 	if !p.making.TryLock() {
 		return errBusy
 	}
 	defer p.making.Unlock()
-	m, err := proc.mapping(addr)
+	proc, m, err := p.process(pid, addr)
 	if err != nil {
 		return err
+	}
+	if !valid() {
+		return unix.ESRCH
 	}
 	// Valgrind unmaps the vDSO, which the shim is to it (setup_client_stack,
 	// coregrind/m_initimg/initimg-linux.c).
@@ -96,6 +96,43 @@ func (p *Patcher) Patch(pid int, addr uint64, nr int, valid func() bool, mmap Ma
 		return nil
 	}
 	return err
+}
+
+// process opens a process, and finds what is mapped at an address. The last one is kept
+// open, since a program's sites are mostly patched one after the other. What is open is
+// the memory of then: an exec gives the process another ([Patcher.Executed]), and of one
+// that has ended nothing is mapped any more.
+func (p *Patcher) process(pid int, addr uint64) (*process, mapping, error) {
+	executed := p.executed.Load()
+	if k := p.kept; k != nil {
+		if k.pid == pid && p.keptAt == executed {
+			if m, err := k.mapping(addr); err == nil {
+				return k, m, nil
+			}
+		}
+		k.close()
+		p.kept = nil
+	}
+	k, err := open(pid)
+	if err != nil {
+		return nil, mapping{}, err
+	}
+	p.kept, p.keptAt = k, executed
+	m, err := k.mapping(addr)
+	return k, m, err
+}
+
+// Executed tells that a process has executed another program.
+func (p *Patcher) Executed() { p.executed.Add(1) }
+
+// Close gives back what the patcher keeps open. It can be used again.
+func (p *Patcher) Close() {
+	p.making.Lock()
+	defer p.making.Unlock()
+	if p.kept != nil {
+		p.kept.close()
+		p.kept = nil
+	}
 }
 
 // patch patches a site with the memory that there is or, if that is full, with what
@@ -171,9 +208,12 @@ func (p *Patcher) locate(proc *process, m mapping, addr uint64) (*file, uint64, 
 	if p.NoCache {
 		p.files.forget()
 	}
-	f, err := p.files.find(proc, m)
-	if err != nil {
-		return nil, 0, err
+	f, err := proc.found, error(nil)
+	if f == nil || proc.of != m || proc.forgotten != p.files.forgotten {
+		if f, err = p.files.find(proc, m); err != nil {
+			return nil, 0, err
+		}
+		proc.found, proc.of, proc.forgotten = f, m, p.files.forgotten
 	}
 	bias, ok := f.code.Bias(m.start, m.offset)
 	if !ok {

@@ -16,8 +16,13 @@ import (
 // A process is the memory of one, held open: what is read and written belongs
 // to the program that it was when it was opened, whatever becomes of the id.
 type process struct {
-	pid int
-	mem int // /proc/PID/mem
+	pid  int
+	mem  int // /proc/PID/mem
+	maps int // /proc/PID/maps, once it was needed; else -1
+	// The file of the mapping that was asked for last, while files has it.
+	found     *file
+	of        mapping
+	forgotten int // what files.forgotten was
 }
 
 // open opens a process's memory. It needs the right to trace it
@@ -27,10 +32,15 @@ func open(pid int) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &process{pid, fd}, nil
+	return &process{pid: pid, mem: fd, maps: -1}, nil
 }
 
-func (p *process) close() { unix.Close(p.mem) }
+func (p *process) close() {
+	unix.Close(p.mem)
+	if p.maps >= 0 {
+		unix.Close(p.maps)
+	}
+}
 
 func (p *process) read(addr uint64, b []byte) error {
 	n, err := unix.Pread(p.mem, b, int64(addr))
@@ -64,19 +74,23 @@ var errUnmapped = errors.New("nothing is mapped there")
 
 // mapping finds what is mapped at an address.
 func (p *process) mapping(addr uint64) (mapping, error) {
-	fd, err := unix.Open("/proc/"+strconv.Itoa(p.pid)+"/maps", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return mapping{}, err
-	}
-	m, err := queryMapping(fd, addr)
-	if err == nil || err == unix.ENOENT {
-		unix.Close(fd)
+	if p.maps < 0 {
+		fd, err := unix.Open("/proc/"+strconv.Itoa(p.pid)+"/maps", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			err = errUnmapped
+			return mapping{}, err
 		}
-		return m, err
+		p.maps = fd
 	}
-	f := os.NewFile(uintptr(fd), "maps")
+	m, err := queryMapping(p.maps, addr)
+	switch err {
+	case nil, unix.ESRCH: // ended
+		return m, err
+	case unix.ENOENT:
+		return m, errUnmapped
+	}
+	// Read from the beginning.
+	f := os.NewFile(uintptr(p.maps), "maps")
+	p.maps = -1
 	defer f.Close()
 	return scanMappings(f, addr)
 }
