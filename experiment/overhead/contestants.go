@@ -127,6 +127,9 @@ func (b *bench) enlistAll(ctx context.Context) error {
 		b.enlistPreload()
 	}
 	usable, not := Usable(ctx)
+	if ctx.Err() != nil { // then nothing was tried
+		return nil
+	}
 	for _, l := range not {
 		if len(b.o.Mechanisms) == 0 || slices.Contains(b.o.Mechanisms, l.Way) {
 			b.run.LeftOut = append(b.run.LeftOut, l)

@@ -27,12 +27,13 @@ static void handle_signals(void)
 /* Two pipes to a process that writes what it reads, and one to ourselves. It ends
  * when we do: its pipe then does. */
 static int to[2], from[2], own_pipe[2];
+static long partner_id;
 static int partner(void)
 {
 	if (CALL(__NR_pipe, to) || CALL(__NR_pipe, from) || CALL(__NR_pipe, own_pipe))
 		return 0;
-	long pid = CALL(__NR_fork);
-	if (pid == 0) {
+	partner_id = CALL(__NR_fork);
+	if (partner_id == 0) {
 		char c;
 		/* No other end of either may stay open here, or a child would wait for itself. */
 		for (int fd = 0; fd < 64; fd++)
@@ -44,7 +45,16 @@ static int partner(void)
 	}
 	CALL(__NR_close, to[0]);
 	CALL(__NR_close, from[1]);
-	return pid > 0;
+	return partner_id > 0;
+}
+
+/* Nothing is left for others to wait for. */
+static void part(void)
+{
+	if (partner_id <= 0)
+		return;
+	CALL(__NR_close, to[1]);
+	CALL(__NR_wait4, partner_id, 0, 0, 0);
 }
 
 /* Four system calls and two switches. */

@@ -44,8 +44,10 @@ static void take(void *to, size_t n)
 		long r = CALL(__NR_read, 0, p, n);
 		if (r == -4)
 			continue;
-		if (r <= 0)
+		if (r <= 0) {
+			part();
 			quit(0);
+		}
 		p += r, n -= r;
 	}
 }
