@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -133,6 +134,10 @@ func (f *benchFlags) run(path string, subjects []string) error {
 	if err != nil {
 		return err
 	}
+	files, err := f.open() // before anything is measured
+	if err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	run, err := overhead.Run(ctx, o)
@@ -140,7 +145,7 @@ func (f *benchFlags) run(path string, subjects []string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.write(run); err != nil {
+	if err := f.write(run, files); err != nil {
 		return err
 	}
 	if f.check && !run.Interrupted {
@@ -155,24 +160,51 @@ func (f *benchFlags) run(path string, subjects []string) error {
 		run = second
 	}
 	if run.Interrupted {
-		return statusError(130) // 128 + SIGINT, as a shell says it
+		return statusError(128 + int(unix.SIGINT)) // as a shell says it
 	}
 	return nil
 }
 
-// write writes a run in the forms that were asked for.
-func (f *benchFlags) write(run *results.Run) error {
-	if f.json != "" {
-		if err := toFile(f.json, run.WriteJSON); err != nil {
+// An output is a form to write a run in, and where.
+type output struct {
+	to    *os.File
+	write func(*results.Run, io.Writer) error
+}
+
+func (f *benchFlags) open() (files []output, err error) {
+	for _, o := range []struct {
+		name  string
+		write func(*results.Run, io.Writer) error
+	}{{f.json, (*results.Run).WriteJSON}, {f.goFmt, (*results.Run).WriteGo}} {
+		to := os.Stdout
+		if o.name == "" {
+			continue
+		}
+		if o.name != "-" {
+			if to, err = os.Create(o.name); err != nil {
+				return nil, err
+			}
+		}
+		files = append(files, output{to, o.write})
+	}
+	return files, nil
+}
+
+// write writes a run in the forms that were asked for, and as text unless another
+// one has standard output.
+func (f *benchFlags) write(run *results.Run, files []output) error {
+	text := true
+	for _, o := range files {
+		if err := o.write(run, o.to); err != nil {
+			return err
+		}
+		if o.to == os.Stdout {
+			text = false
+		} else if err := o.to.Close(); err != nil {
 			return err
 		}
 	}
-	if f.goFmt != "" {
-		if err := toFile(f.goFmt, run.WriteGo); err != nil {
-			return err
-		}
-	}
-	if f.json == "-" || f.goFmt == "-" {
+	if !text {
 		return nil
 	}
 	return overhead.WriteText(os.Stdout, run, overhead.TextOptions{Cycles: f.unit == "cycles", All: f.text})

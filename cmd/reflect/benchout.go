@@ -14,22 +14,6 @@ import (
 	"github.com/sysreflect/sysreflect/experiment/results"
 )
 
-// toFile has something written to a file, "-" being standard output.
-func toFile(name string, write func(io.Writer) error) error {
-	if name == "-" {
-		return write(os.Stdout)
-	}
-	f, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	if err := write(f); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
-}
-
 // agree says whether two runs found the same.
 func agree(a, b *results.Run) error {
 	differences := overhead.Disagree(a, b)

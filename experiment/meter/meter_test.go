@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,43 @@ func TestBuild(t *testing.T) {
 		}
 		if !bytes.Equal(built, []byte(committed)) {
 			t.Errorf("%s is not what its source gives; run go generate", name)
+		}
+	}
+}
+
+// strace counts as many calls as a window says that it made: an eighth and one to
+// warm up, and what was asked for. One more is made at the start, by all but getrandom.
+func TestCountsAgree(t *testing.T) {
+	f := files(t)
+	counted := filepath.Join(t.TempDir(), "counts")
+	m, err := Start("strace", []string{"strace", "-c", "-o", counted, f.Static}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"getppid": 1 + 800/8 + 1 + 800, "getuid": 1 + 1600/8 + 1 + 1600, "getrandom": 400/8 + 1 + 400, "clock_gettime": 80/8 + 1 + 80}
+	for w, calls := range map[Way]int{Getppid: 800, Getuid: 1600, Getrandom: 400, ClockGettime: 80} {
+		if _, _, err := m.Window(w, calls, 16); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.Close()
+	out, err := os.ReadFile(counted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 {
+			continue
+		}
+		if n, err := strconv.Atoi(fields[3]); err == nil {
+			got[fields[len(fields)-1]] = n
+		}
+	}
+	for call, n := range want {
+		if got[call] != n {
+			t.Errorf("%s: strace counted %d, %d were said to be made\n%s", call, got[call], n, out)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/sysreflect/sysreflect/experiment/machine"
@@ -114,18 +115,11 @@ func (b *bench) single(ctx context.Context, first meter.Moment) error {
 	}
 	b.learnWhoServes(ctx)
 	b.plan()
-	b.progress(phaseWarm, 0, "warming up")
-	b.warm(ctx)
-	b.measure(ctx)
-	last, err := b.clock()
-	if err != nil {
-		return err
+	if slices.ContainsFunc(b.tasks, func(t *task) bool { return t.figure.Subject != harness }) {
+		if err := b.loop(ctx, first); err != nil {
+			return err
+		}
 	}
-	b.hz, _ = meter.Frequency(first, last)
-	b.collect()
-	b.noise()
-	b.attribute()
-	b.latencies(ctx)
 	b.spawns(ctx)
 	b.memory(ctx)
 	b.progress(phaseEnd, 1, "")
@@ -140,6 +134,23 @@ func (b *bench) clock() (meter.Moment, error) {
 		return meter.Moment{}, errors.New("the native program has ended: " + b.run.LeftOut[len(b.run.LeftOut)-1].Why)
 	}
 	return c.m.Clock()
+}
+
+// loop measures calls.
+func (b *bench) loop(ctx context.Context, first meter.Moment) error {
+	b.progress(phaseWarm, 0, "warming up")
+	b.warm(ctx)
+	b.measure(ctx)
+	last, err := b.clock()
+	if err != nil {
+		return err
+	}
+	b.hz, _ = meter.Frequency(first, last)
+	b.collect()
+	b.noise()
+	b.attribute()
+	b.latencies(ctx)
+	return nil
 }
 
 // calibrate finds the counter's frequency, roughly: the whole run will tell better.

@@ -303,12 +303,7 @@ func (p *printer) end() {
 	if line := p.subtracted(); line != "" {
 		p.wrap("", line)
 	}
-	n := &p.run.Noise
-	if n.Value > 0 {
-		line := fmt.Sprintf("noise: two measurements of one thing differed by up to %s", percent(n.Value))
-		if v, ok := n.By["spawn"]; ok {
-			line += fmt.Sprintf(", of starts by %s", percent(v))
-		}
+	if line := p.noise(); line != "" {
 		p.wrap("", line+"; n.s.: no difference beyond that and chance (Mann-Whitney, Holm)")
 	}
 	for _, l := range p.run.LeftOut {
@@ -326,6 +321,20 @@ func (p *printer) end() {
 	}
 	p.wrap("", p.machine())
 	p.wrap("", "reproduce: "+strings.Join(p.run.Command, " "))
+}
+
+func (p *printer) noise() string {
+	n := &p.run.Noise
+	spawn, started := n.By["spawn"]
+	switch {
+	case n.Value > 0 && started:
+		return fmt.Sprintf("noise: two measurements of one thing differed by up to %s, of starts by %s", percent(n.Value), percent(spawn))
+	case n.Value > 0:
+		return "noise: two measurements of one thing differed by up to " + percent(n.Value)
+	case started:
+		return "noise: two measurements of one thing that starts differed by up to " + percent(spawn)
+	}
+	return ""
 }
 
 func percent(v float64) string {
