@@ -3,6 +3,7 @@ package site
 import (
 	"bytes"
 	"slices"
+	"sync"
 
 	"golang.org/x/arch/x86/x86asm"
 )
@@ -18,9 +19,9 @@ import (
 // A signal cancels the thread if the program counter stands between load and
 // `syscall`, the window, or behind it; from anywhere else the handler only returns. So
 // a thread that leaves the window by a jump and then sleeps in the call would not be
-// cancelled. Nothing in there is replaced, but the one `call` that leads there: its
-// stub serves what needs no system call, and so never sleeps, and leads all else to the
-// function. What comes to be answered looks at the word first, in the window's own
+// cancelled. Nothing in there is replaced, but the one `call` that leads there, or what
+// stands before that as before a site: the stub serves what needs no system call, and so
+// never sleeps, and leads all else to the function. What comes to be answered looks at the word first, in the window's own
 // instructions: a thread that was cancelled goes to the function, which finds that too.
 // A signal behind that look is one that came after the call.
 
@@ -29,6 +30,7 @@ type cancelPoint struct {
 	start uint64
 	call  uint64 // the instruction that leads there
 	test  []Insn // up to the branch
+	moves []Insn // behind it
 	cond  byte   // of the branch, as in its opcode
 	code  []byte // from start to behind the `syscall`
 }
@@ -50,7 +52,6 @@ func (f *File) cancelWindow(a *analysis) (*Plan, error) {
 	if body[0].addr != a.fn.Start || a.body.entered(a.fn.Start, a.site+1) {
 		return nil, refused
 	}
-	var run []Insn
 	branched := false
 	for i, n := range body[:a.at] {
 		code := a.code[n.addr-a.fn.Start:][:n.size]
@@ -69,7 +70,7 @@ func (f *File) cancelWindow(a *analysis) (*Plan, error) {
 		case n.flow != flowNext || !movable(&d):
 			return nil, refused
 		case branched:
-			run = append(run, describe(&d, n, code))
+			w.moves = append(w.moves, describe(&d, n, code))
 		case !looks(&d):
 			return nil, refused
 		default:
@@ -77,22 +78,47 @@ func (f *File) cancelWindow(a *analysis) (*Plan, error) {
 		}
 	}
 	calls := f.callsTo(w.start)
-	if !branched || len(w.test) == 0 || len(run) == 0 || len(calls) != 1 {
+	if !branched || len(w.test) == 0 || len(w.moves) == 0 || len(calls) != 1 {
 		return nil, refused
 	}
 	w.call, w.code = calls[0], slices.Clone(a.code[:a.site+2-a.fn.Start])
-	a.plan = &Plan{Site: a.site, Function: a.fn, Number: -1, Run: run, window: w}
-	seg := f.segment(w.call)
-	lo, hi := max(w.call&^7-8, seg.addr), min((w.call+31)&^7, seg.end())
-	a.plan.codeAddr, a.plan.code = lo, slices.Clone(seg.bytes[lo-seg.addr:hi-seg.addr])
-	operand := w.call + 1
-	free := min(4, operand&^7+8-operand)
-	o := Option{Shape: Call, Online: true, written: uint8(free)}
-	if !a.bound(&o, operand, int(free)) {
+	b, ok := f.caller(w.call)
+	if !ok {
 		return nil, refused
 	}
-	a.plan.Options = []Option{o}
-	return a.plan, nil
+	b.plan = &Plan{Site: a.site, Function: a.fn, Number: -1, window: w}
+	if b.straight() == nil {
+		b.keepCode()
+	} else {
+		lo, hi := max(w.call&^7, b.seg.addr), min((w.call+12)&^7, b.seg.end())
+		b.plan.codeAddr, b.plan.code = lo, slices.Clone(b.seg.bytes[lo-b.seg.addr:hi-b.seg.addr])
+	}
+	operand := w.call + 1
+	free := min(4, operand&^7+8-operand)
+	o := Option{Shape: Call, First: len(b.plan.Run), written: uint8(free)}
+	_, o.Online = b.plan.bytes(operand&^7, 8)
+	if b.bound(&o, operand, int(free)) {
+		b.plan.Options = []Option{o}
+	}
+	b.options()
+	if len(b.plan.Options) == 0 {
+		return nil, refused
+	}
+	return b.plan, nil
+}
+
+// caller is the analysis of a `call` instruction as if it were a site.
+func (f *File) caller(call uint64) (*analysis, bool) {
+	b := &analysis{site: call, seg: f.segment(call), frames: f.frames}
+	var ok bool
+	if b.fn, ok = f.Function(call); !ok {
+		return nil, false
+	}
+	b.code = b.seg.bytes[b.fn.Start-b.seg.addr : b.fn.End-b.seg.addr]
+	b.body = decodeBody(b.code, b.fn.Start)
+	b.padding = sync.OnceValue(func() []Range { return f.padding(b) })
+	b.at, ok = b.body.find(call)
+	return b, ok
 }
 
 var endbr64 = []byte{0xf3, 0x0f, 0x1e, 0xfa}
@@ -139,56 +165,56 @@ func (f *File) callsTo(to uint64) (calls []uint64) {
 	return calls
 }
 
-// windowUnit is how long each of the two parts of a window's stub may be.
+// windowUnit is how much of a unit of the region's stubs is code, in bytes.
 const windowUnit = 64 - 8
 
-// windowStub is the stub that a call to the function of a window is led to: eight
-// bytes behind each part are free, for unwinders to find the address behind the site.
-func (p *Plan) windowStub(bias uint64, s StubSpec) (Stub, error) {
+// windowStub is the stub for a window: what was displaced, which a [Call] has nothing of,
+// a part that finds out whether the call is answered in the program, and one that has it
+// answered, in units of its own. What is not goes on at the `call`, or behind it.
+func (p *Plan) windowStub(o Option, bias uint64, s StubSpec) (Stub, error) {
 	w := p.window
-	const jbe, jae = 0x6, 0x3
-	var away []int // 32-bit operands that lead to the function
-	leave := func(code []byte, cond byte) []byte {
-		code = append(code, 0x0f, 0x80|cond)
-		away = append(away, len(code))
-		return append(code, 0, 0, 0, 0)
+	onward := w.start
+	if o.Shape != Call {
+		onward = w.call
 	}
-	code := []byte{0x89, 0xf0} // mov %esi,%eax: the number is the second argument
-	code = leave(le.AppendUint32(append(code, 0x3d), s.Numbers), jae)
+	const jbe, jae = 0x6, 0x3
+	var code []byte
+	var err error
+	move := func(insns []Insn) {
+		for i := range insns {
+			if err == nil {
+				code, err = insns[i].relocate(code, s.Addr, bias)
+			}
+		}
+	}
+	leave := func(cond byte) {
+		code = append(code, 0x0f, 0x80|cond)
+		d, ok := displacement(s.Addr+uint64(len(code))+4, onward+bias)
+		if !ok && err == nil {
+			err = p.windowError(s.Addr)
+		}
+		code = le.AppendUint32(code, d)
+	}
+	move(p.Run[o.First:])
+	code = append(code, 0x89, 0xf0) // mov %esi,%eax: the number is the second argument
+	code = le.AppendUint32(append(code, 0x3d), s.Numbers)
+	leave(jae)
 	// cmpl $Answered-1,Table(,%rax,4)
 	code = append(le.AppendUint32(append(code, 0x83, 0x3c, 0x85), s.Table), s.Answered-1)
-	code = leave(code, jbe)
-	for i := range w.test {
-		var err error
-		if code, err = w.test[i].relocate(code, s.Addr, bias); err != nil {
-			return Stub{}, err
-		}
-	}
-	code = leave(code, w.cond)
-	const second = windowUnit + 8
+	leave(jbe)
+	move(w.test)
+	leave(w.cond)
+	second := (len(code) + jmpShortBytes + 8 + 63) &^ 63
 	code = append(code, jmpShort, byte(second-len(code)-jmpShortBytes))
-	if len(code) > windowUnit {
-		return Stub{}, p.windowError(s.Addr)
-	}
-	for _, at := range away {
-		d, ok := displacement(s.Addr+uint64(at)+4, w.start+bias)
-		if !ok {
-			return Stub{}, p.windowError(s.Addr)
-		}
-		le.PutUint32(code[at:], d)
-	}
 	code = append(code, bytes.Repeat([]byte{breakpoint}, second-len(code))...)
-	le.PutUint64(code[windowUnit:], p.Return(bias))
-	for i := range p.Run {
-		var err error
-		if code, err = p.Run[i].relocate(code, s.Addr, bias); err != nil {
-			return Stub{}, err
-		}
+	le.PutUint64(code[second-8:], p.Return(bias))
+	if o.Shape != Call {
+		// The return address, as the `call` would leave it; rax is nobody's.
+		code = le.AppendUint64(append(code, 0x48, 0xb8), w.call+5+bias) // movabs $behind,%rax
+		code = append(code, 0x50)                                       // push %rax
 	}
+	move(w.moves)
 	code = loadRCX(code, s.Addr, p.Return(bias))
 	code = jumpTo(code, s.Addr, s.Entry)
-	if len(code) > second+windowUnit {
-		return Stub{}, p.windowError(s.Addr)
-	}
-	return Stub{Addr: s.Addr, Code: code}, nil
+	return Stub{Addr: s.Addr, Code: code}, err
 }

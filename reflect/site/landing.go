@@ -41,7 +41,7 @@ func (p *Plan) Landings(o Option, bias uint64, s StubSpec) ([]Landing, error) {
 			return nil, fmt.Errorf("site %#x: a breakpoint would lead %v jump to %#x", p.Site, o.Shape, l.Addr)
 		}
 		var err error
-		if l.Code, err = p.landing(o, bias, starts[first], StubSpec{Addr: l.Addr, Entry: s.Entry, Fold: s.Fold}); err != nil {
+		if l.Code, err = p.landing(o, bias, starts[first], s.at(l.Addr)); err != nil {
 			return nil, err
 		}
 		out = append(out, l)
@@ -52,34 +52,36 @@ func (p *Plan) Landings(o Option, bias uint64, s StubSpec) ([]Landing, error) {
 // shared are the instructions, besides the replaced one, that begin in the operand of
 // an option's jump.
 func (p *Plan) shared(o Option) (starts []uint64) {
+	if o.Shape == Call {
+		return nil // lies in one instruction
+	}
 	n := p.Run[o.First]
-	stays, end := n.Addr+uint64(o.written), n.Addr+uint64(o.prefixes)+4
+	stays, limit := n.Addr+uint64(o.written), n.Addr+uint64(o.prefixes)+4
 	switch o.Shape {
 	case Direct:
-		end += uint64(len(jmpRel))
+		limit += uint64(len(jmpRel))
 	case Indirect:
-		end += uint64(len(jmpAbs))
-	case Call:
-		return nil // lies in one instruction
+		limit += uint64(len(jmpAbs))
 	default:
 		return nil // all of it is written
 	}
 	within := func(addr uint64) {
-		if addr >= stays && addr < end {
+		if addr >= stays && addr < limit {
 			starts = append(starts, addr)
 		}
 	}
 	for _, n := range p.Run[o.First+1:] {
 		within(n.Addr)
 	}
-	within(p.Site)
-	within(p.Site + uint64(len(syscallInsn)))
+	end, behind := p.end()
+	within(end)
+	within(behind)
 	return starts
 }
 
 // landing is the code for a breakpoint at an address.
 func (p *Plan) landing(o Option, bias, at uint64, s StubSpec) ([]byte, error) {
-	if at > p.Site {
+	if end, _ := p.end(); at > end {
 		// Behind the call: that is made as ever.
 		stub, err := p.stub(o, bias, s)
 		return stub.Code, err

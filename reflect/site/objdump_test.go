@@ -79,6 +79,9 @@ func TestObjdump(t *testing.T) {
 			for _, s := range sitesOf(f) {
 				if p, err := f.Analyze(s); err == nil {
 					for _, o := range p.Options {
+						if o.Shape == Call {
+							continue // replaces none
+						}
 						for a := p.Run[o.First].Addr + 1; a < p.Run[o.First].end(); a++ {
 							replaced[a] = s
 						}

@@ -78,7 +78,8 @@ func (p *Plan) Patch(o Option, bias, dest uint64) (Patch, error) {
 		jump = append(bytes.Repeat([]byte{padRel}, int(o.prefixes)), jmpShort,
 			byte(o.Padding.Start-start-uint64(o.written)))
 	}
-	patch := Patch{Keep: Range{start + bias, max(start+uint64(len(jump)), p.Site+2) + bias}}
+	_, behind := p.end()
+	patch := Patch{Keep: Range{start + bias, max(start+uint64(len(jump)), behind) + bias}}
 	if relay != nil {
 		w, err := p.write(o.Padding.Start, relay, bias)
 		if err != nil {

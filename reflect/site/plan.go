@@ -27,8 +27,9 @@ type Plan struct {
 	// itself. What comes by it meets a real system call.
 	Entered bool
 
-	// Run is the straight-line code before the site, in order; each option
-	// replaces one instruction of it.
+	// Run is the straight-line code before the site, or before the call that leads
+	// to its cancellation window, in order; each option but [Call] replaces one
+	// instruction of it.
 	Run []Insn
 
 	// Options are the ways to patch, best first; never empty.
@@ -37,6 +38,15 @@ type Plan struct {
 	code     []byte // a copy of what is around the site, or around a window's call
 	codeAddr uint64
 	window   *cancelPoint // where the site stands in one
+}
+
+// end is what the run ends at: the `syscall` instruction or, for a cancellation
+// window, the `call` that leads there. behind is what follows it.
+func (p *Plan) end() (addr, behind uint64) {
+	if p.window != nil {
+		return p.window.call, p.window.call + 5
+	}
+	return p.Site, p.Site + 2
 }
 
 // Return is the address at which the program goes on after the call.

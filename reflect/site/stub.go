@@ -46,7 +46,7 @@ type StubSpec struct {
 
 // MaxStub is the most bytes that a stub has: a run, in which a lea of seven
 // bytes may have become one of ten, and the way out.
-const MaxStub = max(maxRunBytes+3*maxRun+10+13, 2*(windowUnit+8))
+const MaxStub = max(maxRunBytes+3*maxRun+10+13, 4*(windowUnit+8))
 
 // Stub makes an option's stub.
 func (p *Plan) Stub(o Option, bias uint64, s StubSpec) (Stub, error) {
@@ -56,13 +56,19 @@ func (p *Plan) Stub(o Option, bias uint64, s StubSpec) (Stub, error) {
 	return p.stub(o, bias, s)
 }
 
+// at is the same for another address.
+func (s StubSpec) at(addr uint64) StubSpec {
+	s.Addr = addr
+	return s
+}
+
 func (p *Plan) windowError(at uint64) error {
 	return fmt.Errorf("site %#x: no room for the stub of a cancellation window at %#x", p.Site, at)
 }
 
 func (p *Plan) stub(o Option, bias uint64, s StubSpec) (Stub, error) {
-	if o.Shape == Call {
-		return p.windowStub(bias, s)
+	if p.window != nil {
+		return p.windowStub(o, bias, s)
 	}
 	out := Stub{Addr: s.Addr}
 	for i := o.First; i < len(p.Run); i++ {
