@@ -175,6 +175,9 @@ func TestOrphans(t *testing.T) {
 // afterwards is same for a program whose orphans go on for a while.
 func (p program) afterwards(t *testing.T, while time.Duration) {
 	t.Helper()
+	if traced() {
+		while *= 4 // natively; reflect waits for them
+	}
 	var o [2]outcome
 	for i, argv := range [][]string{p.argv, underReflect(nil, p.argv...)} {
 		dir := workDir(t, p.user)
