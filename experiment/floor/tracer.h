@@ -47,6 +47,9 @@ static long serve(pid_t pid, struct __ptrace_syscall_info *call)
 static pid_t begin(long options, void (*child)(char **argv), char **argv)
 {
 	int status;
+	/* Nobody waits for the signal; to send it takes 0.2 µs a stop. */
+	struct sigaction quiet = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP };
+	sigaction(SIGCHLD, &quiet, NULL);
 	pid_t pid = fork();
 	if (pid < 0)
 		fail("fork");
