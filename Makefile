@@ -26,6 +26,9 @@ deps: ## install with apt what the tests need, when root; else say what is missi
 test: deps ## run all tests
 	$(GO) test -timeout 13m $(TESTFLAGS) ./...
 
+behaviour: deps ## print the table of what programs see, natively and under each mechanism
+	@cd integration && $(GO) test -count 1 -run '^TestBehaviour$$'
+
 soak: ## the generator's tests in their long form; SOAK=30m says about how long
 	SOAK=$(SOAK) $(GO) test -timeout 0 -count 1 -v -run 'TestExplore|TestModel|TestRestoredTwice|TestStress' ./vdsoshim
 
@@ -55,4 +58,4 @@ bench: deps ## measure reflect beside its floors and targets; BENCH=flags, -h li
 clean: ## remove what was built
 	rm -rf dist
 
-.PHONY: help build generate deps test soak check lint generated bench clean
+.PHONY: help build generate deps test behaviour soak check lint generated bench clean

@@ -10,6 +10,9 @@
 // run (process ids, addresses). The others are what people run: interpreters,
 // compilers, servers, debuggers.
 //
+// The programs of behaviour/ are built of small functions, each of which is run by
+// itself in every mechanism: TestBehaviour prints a table of them.
+//
 // Tests that a privileged user is needed for are skipped for others; most of the
 // rest run as root and as an unprivileged user (uid 65534) when the tests are
 // run by root. A program that a test needs and that could be installed here is a

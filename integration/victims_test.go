@@ -24,6 +24,7 @@ var builds = map[string]build{
 	"library-2":    {"gcc", "gcc", []string{"gcc", "-O1", "-shared", "-fPIC", "-Wl,-z,separate-code", `-DCALL="111"`, "-o", "OUT", "SOURCE"}, nil},
 	"glibc-static": {"gcc", "gcc", strings.Fields("gcc -O1 -g -Wall -Wextra -Werror -Wno-clobbered -pthread -static -o OUT SOURCE"), nil},
 	"glibc-no-pie": {"gcc", "gcc", strings.Fields("gcc -O1 -g -Wall -Wextra -Werror -Wno-clobbered -pthread -no-pie -o OUT SOURCE"), nil},
+	"static-pie":   {"gcc", "gcc", strings.Fields("gcc -O1 -g -Wall -Wextra -Werror -Wno-clobbered -pthread -static-pie -o OUT SOURCE"), nil},
 	"musl":         {"musl-gcc", "musl-tools", strings.Fields("musl-gcc -O1 -g -Wall -Wextra -Werror -Wno-clobbered -pthread -o OUT SOURCE"), nil},
 	"musl-static":  {"musl-gcc", "musl-tools", strings.Fields("musl-gcc -O1 -g -Wall -Wextra -Werror -Wno-clobbered -pthread -static -o OUT SOURCE"), nil},
 	"bare":         {"gcc", "gcc", strings.Fields("gcc -O1 -static -nostdlib -ffreestanding -fno-stack-protector -Wall -Wextra -Werror -o OUT SOURCE"), nil},
@@ -47,8 +48,22 @@ func victim(t *testing.T, source, how string) string {
 		t.Fatalf("no build %q", how)
 	}
 	need(t, b.tool, b.pkg)
+	path, err := b.once(source, how)()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// once is the function that builds a victim when it is called first.
+func (b build) once(source, how string) func() (string, error) {
+	// Programs of behaviour/ may have the names of others.
 	name := strings.TrimSuffix(filepath.Base(source), filepath.Ext(source)) + "-" + how
+	if dir := filepath.Base(filepath.Dir(source)); dir != "." {
+		name = dir + "-" + name
+	}
 	built.Lock()
+	defer built.Unlock()
 	if built.how == nil {
 		built.how = map[string]func() (string, error){}
 	}
@@ -57,12 +72,7 @@ func victim(t *testing.T, source, how string) string {
 		once = sync.OnceValues(func() (string, error) { return b.make(source, name) })
 		built.how[name] = once
 	}
-	built.Unlock()
-	path, err := once()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return once
 }
 
 func (b build) make(source, name string) (string, error) {

@@ -1,0 +1,217 @@
+// Debuggers: a program that traces its children, and those that people use.
+#include "behaviour.h"
+#include <linux/ptrace.h>
+#include <sys/user.h>
+
+static long trace(long request, pid_t pid, long addr, long data) { return syscall(SYS_ptrace, request, pid, addr, data); }
+
+static void trace_me(void)
+{
+	if (trace(PTRACE_TRACEME, 0, 0, 0)) {
+		printf("PTRACE_TRACEME: %s\n", strerror(errno));
+		_exit(44);
+	}
+}
+
+static void child_calls(void)
+{
+	for (int i = 0; i < 3; i++)
+		getsid(0);
+	_exit(quiet_ok() ? 5 : 6);
+}
+
+BEHAVIOUR(trace_me_and_stop)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		trace_me();
+		raise(SIGSTOP);
+		child_calls();
+	}
+	int status, r = waitpid(pid, &status, 0);
+	if (WIFEXITED(status))
+		return;
+	struct user_regs_struct regs;
+	printf("stopped %d, %x\n", r == pid, status);
+	printf("registers: %s, the result of tgkill %lld\n", library(trace(PTRACE_GETREGS, pid, 0, (long)&regs)), regs.rax);
+	long word = trace(PTRACE_PEEKDATA, pid, (long)&environ, (long)&word) == 0 ? word : 0;
+	printf("memory: %d\n", word == (long)environ);
+	trace(PTRACE_CONT, pid, 0, 0);
+	reap("child", pid);
+}
+
+// Every stop of getsid, at entry and exit.
+BEHAVIOUR(system_call_stops)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		trace_me();
+		raise(SIGSTOP);
+		child_calls();
+	}
+	int status, entries = 0, exits = 0, others = 0;
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status))
+		return;
+	printf("options: %s\n", library(trace(PTRACE_SETOPTIONS, pid, 0, 1 /* TRACESYSGOOD */)));
+	for (;;) {
+		struct ptrace_syscall_info info = { 0 };
+		static int inside;
+		trace(PTRACE_SYSCALL, pid, 0, 0);
+		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+			break;
+		if (status >> 8 != (SIGTRAP | 0x80)) {
+			others++;
+			continue;
+		}
+		trace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, (long)&info);
+		if (info.op == PTRACE_SYSCALL_INFO_ENTRY && info.entry.nr == SYS_getsid)
+			inside = 1, entries++;
+		else if (info.op == PTRACE_SYSCALL_INFO_EXIT && inside)
+			inside = 0, exits += info.exit.rval > 0;
+	}
+	printf("%d entries, %d exits, %d other stops\n", entries, exits, others);
+	say_status("child", status);
+}
+
+// The tracer changes a result: what a debugger or sandbox by ptrace does.
+BEHAVIOUR(tracer_changes_a_result)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		trace_me();
+		raise(SIGSTOP);
+		_exit(CALL(124, 0, 0, 0, 0) == 4242 && CALL(124, 0, 0, 0, 0) == 4242 ? 7 : 8);
+	}
+	int status;
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status))
+		return;
+	trace(PTRACE_SETOPTIONS, pid, 0, 1);
+	for (int inside = 0;;) {
+		struct user_regs_struct regs;
+		trace(PTRACE_SYSCALL, pid, 0, 0);
+		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+			break;
+		trace(PTRACE_GETREGS, pid, 0, (long)&regs);
+		inside = !inside;
+		if (!inside && regs.orig_rax == SYS_getsid) {
+			regs.rax = 4242;
+			trace(PTRACE_SETREGS, pid, 0, (long)&regs);
+		}
+	}
+	say_status("child", status);
+}
+
+BEHAVIOUR(seize_and_interrupt)
+{
+	pid_t pid = fork();
+	if (pid == 0)
+		for (;;)
+			quiet_ok();
+	for (int i = 0; i < 4; i++) {
+		int status = 0;
+		long seized = trace(PTRACE_SEIZE, pid, 0, 0);
+		printf("seize: %s", library(seized));
+		if (seized) {
+			printf("\n");
+			break;
+		}
+		printf(", interrupt: %s", library(trace(PTRACE_INTERRUPT, pid, 0, 0)));
+		waitpid(pid, &status, 0);
+		printf(", %x, detach: %s\n", status, library(trace(PTRACE_DETACH, pid, 0, 0)));
+	}
+	kill(pid, SIGKILL);
+	reap("child", pid);
+}
+
+// The tracer sees exec, fork and exit of what it traces.
+BEHAVIOUR(tracer_sees_events)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		trace_me();
+		raise(SIGSTOP);
+		pid_t p = fork();
+		if (p == 0)
+			_exit(3);
+		waitpid(p, NULL, 0);
+		execl("/bin/true", "true", NULL);
+		_exit(9);
+	}
+	int status, events[16] = { 0 };
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status))
+		return;
+	trace(PTRACE_SETOPTIONS, pid, 0, 0x2 | 0x4 | 0x8 | 0x10 | 0x40 | 0x100000); // fork, vfork, clone, exec, exit, exitkill
+	trace(PTRACE_CONT, pid, 0, 0);
+	for (pid_t p; (p = waitpid(-1, &status, __WALL)) > 0;) {
+		if (!WIFSTOPPED(status)) {
+			say_status(p == pid ? "child" : "grandchild", status);
+			continue;
+		}
+		int event = status >> 16;
+		events[event & 15]++;
+		int sig = WSTOPSIG(status);
+		trace(PTRACE_CONT, p, 0, event || sig == SIGTRAP || sig == SIGSTOP ? 0 : sig);
+	}
+	printf("fork %d, vfork %d, clone %d, exec %d, exit %d\n", events[1], events[2], events[3], events[4], events[6]);
+}
+
+// Signals that a tracer sees, passes on, and swallows.
+static volatile int count;
+static void on_user(int sig, siginfo_t *info, void *context) { count++, UNUSED(sig), UNUSED(info), UNUSED(context); }
+BEHAVIOUR(tracer_and_signals)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		handle(SIGUSR1, on_user, 0);
+		handle(SIGUSR2, on_user, 0);
+		trace_me();
+		raise(SIGUSR1);
+		raise(SIGUSR2);
+		_exit(count * 10 + quiet_ok());
+	}
+	int status, seen = 0;
+	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
+		seen++;
+		trace(PTRACE_CONT, pid, 0, WSTOPSIG(status) == SIGUSR1 ? 0 : WSTOPSIG(status));
+	}
+	printf("%d stops\n", seen);
+	say_status("child", status);
+}
+
+static void run(const char *command)
+{
+	fflush(stdout);
+	int r = system(command);
+	printf("status %x\n", r);
+}
+BEHAVIOUR(under_strace)
+{
+	char line[5000];
+	snprintf(line, sizeof line, "strace -f -o trace -e trace=getsid,execve '%s' makes_calls && sed -n 's/.*\\(getsid(0)\\).*/\\1/p' trace | sort | uniq -c; rm -f trace", argv[0]);
+	run(line);
+}
+BEHAVIOUR(under_gdb)
+{
+	char line[5000];
+	snprintf(line, sizeof line,
+		 "gdb -nx --batch -iex 'set debuginfod enabled off' -ex 'break stop_here' -ex run -ex bt -ex finish -ex 'print where_now' -ex continue "
+		 "--args '%s' makes_calls 2>&1 | grep -E '^(#|Breakpoint|.1 =|made|.*exited)' | sed -E 's/0x[0-9a-f]+/ADDRESS/g; s/process [0-9]+/process/; s, at .*/,,'",
+		 argv[0]);
+	run(line);
+}
+
+volatile int where_now = 4711;
+__attribute__((noinline)) int stop_here(int n)
+{
+	__asm__ volatile("" ::: "memory");
+	return n + quiet_ok() + where_now;
+}
+BEHAVIOUR(makes_calls)
+{
+	for (int i = 0; i < 3; i++)
+		getsid(0);
+	printf("made, calls good %d, %d\n", calls_ok(), stop_here(1));
+}
