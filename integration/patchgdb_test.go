@@ -45,7 +45,9 @@ func (l *live) survives(t *testing.T) outcome {
 // patchedIn waits until the sites of victims/stops.c are patched.
 func (l *live) patchedIn(t *testing.T) {
 	t.Helper()
-	time.Sleep(700 * time.Millisecond)
+	if line, err := l.out.ReadString('\n'); line != "patched\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
 }
 
 var breakpointHit = regexp.MustCompile(`(?m)^Breakpoint (\d+), `)

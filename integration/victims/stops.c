@@ -1,5 +1,5 @@
 // stops [WAIT]: for debuggers. Makes calls at several shapes of sites, over and over,
-// and holds what they return against what they must. With WAIT, only once SIGUSR1 came.
+// and holds what they return against what they must. Says when all are patched. With WAIT, only once SIGUSR1 came.
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
@@ -36,6 +36,20 @@ ENDS(in_four, "	.byte 0x48, 0x8d, 0x04, 0x21", ""); // lea 0(%rcx), %rax
 ENDS(in_next, "	cld; cld; cld\n	mov %rcx, %rax\nin_next_moved:\n	.byte 0x48, 0x8d, 0xbf, 0, 0, 0, 0", "");
 #define ANY(nr, a, b) any(a, b, 0, nr)
 
+extern char by_constant_site[], by_pass_site[], by_random_site[], any_site[], in_two_site[], in_three_site[], in_four_site[], in_next_site[];
+static char *const sites[] = { by_constant_site, by_pass_site, by_random_site, any_site, in_two_site, in_three_site, in_four_site, in_next_site };
+enum { SITES = sizeof sites / sizeof *sites, BEFORE = 10 };
+static char code[SITES][BEFORE];
+
+// How many sites have other code before them than at the start.
+static int patched(void)
+{
+	int n = 0;
+	for (int i = 0; i < SITES; i++)
+		n += memcmp(code[i], sites[i] - BEFORE, BEFORE) != 0;
+	return n;
+}
+
 static volatile sig_atomic_t going;
 static void go(int sig) { going = sig; }
 
@@ -44,11 +58,18 @@ int main(int argc, char **argv __attribute__((unused)))
 	struct sigaction act = { .sa_handler = go, .sa_flags = SA_RESTART };
 	const long uid = getuid(), parent = getppid();
 	sigaction(SIGUSR1, &act, 0);
+	for (int i = 0; i < SITES; i++)
+		memcpy(code[i], sites[i] - BEFORE, BEFORE);
 	setvbuf(stdout, 0, _IONBF, 0);
 	printf("ready %d\n", getpid());
 	for (going = argc < 2; !going;)
 		pause();
+	int told = 0;
 	for (long i = 0;; i++) {
+		if (!told && i % 16 == 0 && patched() == SITES) {
+			puts("patched");
+			told = 1;
+		}
 		long got[8] = {0};
 		char b[16] = {0}, c[16] = {0};
 		got[0] = by_constant(0, 0, 0, 0);
