@@ -35,7 +35,7 @@ func TestTracer(t *testing.T) {
 		TestInheritedDescriptors, TestChroot, TestNamespaces,
 		TestState, TestStateKeptByExec, TestStateInherited, TestInheritedLimits, TestSession, TestFewDescriptors,
 		TestDeath, TestCoreDump, TestSignalsToReflect, TestStop, TestOrphans,
-		TestInterrupt, TestStopAndContinue, TestShellOnTerminal, TestBackgroundRead, TestHangup,
+		TestInterrupt, TestStopAndContinue, TestStopWithoutFirstThread, TestShellOnTerminal, TestBackgroundRead, TestHangup,
 		TestKilledAtStart, TestGuardianKilled, TestNothingLeft,
 		TestThirtyTwoBits, TestForeignCalls, TestOwnFilter, TestSandboxes, TestReflectInReflect,
 		TestDropUser, TestUnreadable, TestSetUserID, TestCapabilities,

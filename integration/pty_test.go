@@ -211,6 +211,21 @@ func TestStopAndContinue(t *testing.T) {
 	})
 }
 
+// TestStopWithoutFirstThread types Ctrl-Z to a program whose first thread has ended.
+func TestStopWithoutFirstThread(t *testing.T) {
+	gone := victim(t, "firstgone.c", "glibc")
+	onTerminal(t, func(term *terminal, run string) string {
+		term.send(run + gone + "\n")
+		term.expect("ready\r\n")
+		term.send(ctrlZ)
+		said := term.expect(prompt) + term.command("jobs")
+		term.send("fg\n")
+		term.expect(gone + "\r\n")
+		term.send("line\n")
+		return said + term.expect(prompt) + term.command("echo $?")
+	})
+}
+
 // TestShellOnTerminal runs an interactive shell inside, with jobs of its own: the
 // terminal's foreground group is its business.
 func TestShellOnTerminal(t *testing.T) {

@@ -260,7 +260,8 @@ func (t *tracer) rests(pid int, sig unix.Signal) bool {
 			return leader
 		}
 		if time.Now().After(deadline) {
-			return leader && sig != unix.SIGSTOP
+			// A first thread that has ended stops no more, but its process does.
+			return sig != unix.SIGSTOP && (leader || state(pid) == 'Z')
 		}
 	}
 }

@@ -201,12 +201,22 @@ func (r *relay) stopped(k *keeper, sig unix.Signal, rests func() bool) {
 	r.mu.Unlock()
 }
 
-// isStopped reads a process's state from /proc/PID/stat (proc(5)).
+// isStopped reports whether a process that was said to be stopped may be so still. A
+// first thread that has ended stops no more, but its process does; and if that has
+// ended too, the guardian wakes us at once.
 func isStopped(pid int) bool {
+	s := state(pid)
+	return s == 'T' || s == 'Z'
+}
+
+// state reads a process's state from /proc/PID/stat (proc(5)), 0 if it is gone.
+func state(pid int) byte {
 	b, err := readProc(pid, "stat", make([]byte, 512))
 	if err != nil {
-		return false
+		return 0
 	}
-	i := bytes.LastIndexByte(b, ')')
-	return i >= 0 && i+2 < len(b) && b[i+2] == 'T'
+	if i := bytes.LastIndexByte(b, ')'); i >= 0 && i+2 < len(b) {
+		return b[i+2]
+	}
+	return 0
 }
