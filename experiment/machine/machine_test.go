@@ -111,3 +111,16 @@ func TestNotes(t *testing.T) {
 		}
 	}
 }
+
+func TestProcessorTime(t *testing.T) {
+	self := []int{os.Getpid()}
+	before := ProcessorTime(self)
+	for end := time.Now().Add(time.Minute); ProcessorTime(self)-before < 20*time.Millisecond; {
+		if time.Now().After(end) {
+			t.Fatal("a minute of work took no processor time")
+		}
+	}
+	if ProcessorTime([]int{1<<22 + 1}) != 0 {
+		t.Error("a process that can't be there has used something")
+	}
+}

@@ -183,7 +183,7 @@ func TestChildren(t *testing.T) {
 
 func TestTogether(t *testing.T) {
 	m := start(t, files(t).Static)
-	for _, n := range []int{1, 4, 64} {
+	for _, n := range []int{1, 1, 4, 4, 64, 256} {
 		cycles, calls, err := m.Together(Getrandom, 16, n, 20*time.Millisecond)
 		if err != nil || calls < uint64(16*n) || cycles == 0 {
 			t.Errorf("%d threads: %d calls in %d cycles, %v", n, calls, cycles, err)

@@ -5,15 +5,18 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sysreflect/sysreflect/experiment/machine"
 	"github.com/sysreflect/sysreflect/experiment/meter"
 	"github.com/sysreflect/sysreflect/experiment/results"
 )
 
 const (
-	scaleRounds = 10
+	// Rounds of short turns, and of long ones.
+	manyRounds = 20
+	fewRounds  = 8
 	// A turn gives every thread one of the scheduler's, which takes up to 4 ms.
 	turnPerThread = 4 * time.Millisecond
-	leastTurn     = 10 * time.Millisecond
+	shortTurn     = 20 * time.Millisecond
 )
 
 // counts are how many threads are measured: 1, 4, 16, 64 and what was asked for.
@@ -24,8 +27,9 @@ func counts(most int) (all []int) {
 	return append(all, most)
 }
 
-// scale measures with many threads at once, on all processors: what a call takes of
-// the time of all of them together.
+// scale measures with many threads at once, on all processors: the processor time
+// that a call takes, of all processes that have a part in it. Time by a clock would
+// measure who else is busy.
 func (b *bench) scale(ctx context.Context, first meter.Moment) error {
 	b.run.Machine.Pinned = "nothing"
 	b.run.Machine.Measured = -1
@@ -40,7 +44,8 @@ func (b *bench) scale(ctx context.Context, first meter.Moment) error {
 	for i, n := range all {
 		b.threads(ctx, n, float64(i)/float64(len(all)), 1/float64(len(all)))
 	}
-	b.run.Noise.How = "the native calls of two processes, as many threads in each: the farthest that their ratio's 95 % interval goes from 1"
+	b.run.Notes = append(b.run.Notes, "ns: processor time for a call, of the program and of what serves it; what neither uses is not in it")
+	b.run.Noise.How = "native calls of two processes, as many threads in each: the farthest that a ratio's interval goes from 1"
 	for i := range b.run.Figures {
 		f := &b.run.Figures[i]
 		if base := b.run.BaselineOf(f); f.Way == again && base != nil {
@@ -54,25 +59,34 @@ func (b *bench) scale(ctx context.Context, first meter.Moment) error {
 // threads measures with n of them. Meters only ever get more.
 func (b *bench) threads(ctx context.Context, n int, from, share float64) {
 	processors := b.run.Machine.CPUs
-	turn := max(leastTurn, turnPerThread*time.Duration(n)/time.Duration(processors))
+	turn := turnPerThread * time.Duration(n) / time.Duration(processors)
+	most := fewRounds
+	if turn < shortTurn {
+		turn, most = shortTurn, manyRounds
+	}
 	samples := make(map[*task][]float64)
+	trees := make(map[*contestant][]int)
+	for _, c := range b.contestants {
+		trees[c] = machine.Descendants(c.m.PID)
+	}
 	rounds := 0
-	for ; rounds < scaleRounds && ctx.Err() == nil; rounds++ {
+	for ; rounds < most && ctx.Err() == nil; rounds++ {
 		for i := 0; i < len(b.tasks) && ctx.Err() == nil; {
 			t := b.tasks[i]
 			if t.figure.Subject == harness || t.figure.Subject == parts {
 				i++
 				continue
 			}
-			b.progress(phaseCalls, from+share*(float64(rounds)+float64(i)/float64(len(b.tasks)))/scaleRounds, strconv.Itoa(n)+" threads")
-			cycles, calls, err := t.by.m.Together(t.way, t.bytes, n, turn)
+			done := (float64(rounds) + float64(i)/float64(len(b.tasks))) / float64(most)
+			b.progress(phaseCalls, from+share*done, strconv.Itoa(n)+" threads")
+			before := machine.ProcessorTime(trees[t.by])
+			_, calls, err := t.by.m.Together(t.way, t.bytes, n, turn)
 			if err != nil {
 				b.drop(t.by, err)
 				continue
 			}
-			if calls > 0 {
-				samples[t] = append(samples[t], float64(cycles)/float64(calls)/b.hz*1e9)
-			}
+			took := machine.ProcessorTime(trees[t.by]) - before
+			samples[t] = append(samples[t], float64(took)/float64(calls))
 			i++
 		}
 	}
@@ -80,7 +94,7 @@ func (b *bench) threads(ctx context.Context, n int, from, share float64) {
 		rounds--
 	}
 	for _, t := range b.tasks {
-		if len(samples[t]) < max(1, rounds) {
+		if rounds < 1 || len(samples[t]) < rounds {
 			continue
 		}
 		f := t.figure
@@ -90,7 +104,6 @@ func (b *bench) threads(ctx context.Context, n int, from, share float64) {
 		}
 		f.Group = "threads=" + strconv.Itoa(n)
 		f.Samples = samples[t][:rounds]
-		f.Note = "time by all threads together: wall time over calls"
 		b.run.Figures = append(b.run.Figures, f)
 	}
 }

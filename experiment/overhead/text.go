@@ -89,7 +89,11 @@ func (p *printer) title(f *results.Figure, sizes []int) (title string) {
 	default:
 		return ""
 	}
-	if threads != "" {
+	switch threads {
+	case "":
+	case "1":
+		title += ", 1 thread"
+	default:
 		title += ", " + threads + " threads"
 	}
 	return title
@@ -164,7 +168,7 @@ func (p *printer) section(s section) {
 		times, _ := p.scale(f)
 		m := f.Summary()
 		mark := ""
-		if f.Note != "" && !strings.HasPrefix(f.Note, "time by all") {
+		if f.Note != "" {
 			i := slices.Index(notes, f.Note)
 			if i < 0 {
 				i = len(notes)

@@ -31,6 +31,7 @@ __asm__(".text\n"
 static struct thread {
 	struct place place;
 	u64 calls;
+	u32 seen; /* the window that it was in last */
 	char line[64];
 } threads[THREADS];
 static int nthreads;
@@ -42,17 +43,16 @@ static long current_bytes;
 static void thread(void *arg)
 {
 	struct thread *t = arg;
-	u32 seen = 0;
 	for (;;) {
-		while (window_number == seen)
-			CALL(__NR_futex, &window_number, 128 /* WAIT, private */, seen, 0);
-		seen = window_number;
+		while (window_number == t->seen)
+			CALL(__NR_futex, &window_number, 128 /* WAIT, private */, t->seen, 0);
+		t->seen = window_number;
 		u64 calls = 0;
-		while (!stop) {
+		do { /* once even where it got no processor before the end */
 			if (go(current_way, 16, current_bytes, &t->place) != wanted(current_way, current_bytes))
 				bad = 1;
 			calls += 16;
-		}
+		} while (!stop);
 		t->calls = calls;
 		if (__atomic_sub_fetch(&running, 1, __ATOMIC_ACQ_REL) == 0)
 			CALL(__NR_futex, &running, 129 /* WAKE, private */, 1);
@@ -64,6 +64,7 @@ static int make_threads(int n)
 	for (; nthreads < n; nthreads++) {
 		struct thread *t = &threads[nthreads];
 		t->place = place();
+		t->seen = window_number;
 		char *stack = fresh(STACK);
 		long r = clone_thread(CLONE_FLAGS, stack + STACK, thread_memory(), thread, t);
 		if (r < 0)
