@@ -30,6 +30,7 @@ type benchFlags struct {
 	unit        string
 	json, goFmt string
 	text        bool
+	pin         bool
 	check       bool
 }
 
@@ -78,6 +79,7 @@ func benchOne(name, short string, subjects []string) *cli.Command {
 	flags.String(&f.mechanisms, "mechanism", "m", "", "only these `mechanisms`: A,B,…").Words(policy.Mechanisms()[1:]...)
 	flags.String(&f.threads, "threads", "", "", "measure with 1, 4, 16 … up to `number` threads, at most 256")
 	flags.String(&f.bytes, "bytes", "", "", "`lengths` for getrandom, with commas")
+	flags.Bool(&f.pin, "pin", "", "keep supervisors on the processor that programs are measured on")
 	flags.String(&f.seconds, "time", "", "", "spend about that many `seconds` in loops")
 	flags.String(&f.unit, "unit", "", "ns", "print `ns` or cycles of the time stamp counter").Words("ns", "cycles")
 	flags.Bool(&f.text, "text", "", "every figure with its interval, for a mail")
@@ -105,6 +107,12 @@ func (f *benchFlags) options(path string, subjects []string) (o overhead.Options
 	add("threads", f.threads)
 	add("bytes", f.bytes)
 	add("time", f.seconds)
+	if o.Pin = f.pin; o.Pin {
+		o.Command = append(o.Command, "--pin")
+		if f.threads != "" {
+			return o, errors.New("--pin and --threads exclude each other: threads are measured on all processors")
+		}
+	}
 	if f.threads != "" {
 		if o.Threads, err = strconv.Atoi(f.threads); err != nil || o.Threads < 1 {
 			return o, fmt.Errorf("--threads: %q is no number of threads", f.threads)

@@ -7,9 +7,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Meter is one that runs.
@@ -25,13 +28,30 @@ type Meter struct {
 	ended  chan error
 }
 
-// Start starts a meter. argv is its own path, or a command that ends in it; files
-// are descriptors 3 and up, env is added to the environment.
+// A Command says how to start a meter.
+type Command struct {
+	Name  string     // for errors
+	Argv  []string   // the meter's path, or a command that ends in it
+	Env   []string   // added to the environment
+	Files []*os.File // descriptors 3 and up
+	// CPU is the processor that all of the command is kept on, Anywhere for none.
+	CPU int
+}
+
+// Anywhere as a processor means: not pinned.
+const Anywhere = -1
+
+// Start starts a meter that is not pinned.
+func Start(name string, argv, env []string, files ...*os.File) (*Meter, error) {
+	return Command{name, argv, env, files, Anywhere}.Start()
+}
+
+// Start starts a meter.
 //
 // It is in a process group of its own, so that Ctrl-C does not reach it: it ends
 // when its standard input does, which is also when this process dies.
-func Start(name string, argv, env []string, files ...*os.File) (*Meter, error) {
-	m := &Meter{Name: name, ended: make(chan error, 1)}
+func (c Command) Start() (*Meter, error) {
+	m := &Meter{Name: c.Name, ended: make(chan error, 1)}
 	in, to, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -43,19 +63,19 @@ func Start(name string, argv, env []string, files ...*os.File) (*Meter, error) {
 		return nil, err
 	}
 	m.to, m.from = to, from
-	m.cmd = exec.Command(argv[0], argv[1:]...)
+	m.cmd = exec.Command(c.Argv[0], c.Argv[1:]...)
 	m.cmd.Stdin, m.cmd.Stdout, m.cmd.Stderr = in, out, &m.errors
-	m.cmd.Env = append(os.Environ(), env...)
-	m.cmd.ExtraFiles = files
+	m.cmd.Env = append(os.Environ(), c.Env...)
+	m.cmd.ExtraFiles = c.Files
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	err = m.cmd.Start()
+	err = c.start(m.cmd)
 	// Its ends are its own, or we would never see that it is gone.
 	in.Close()
 	out.Close()
 	if err != nil {
 		to.Close()
 		from.Close()
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
 	m.PID = m.cmd.Process.Pid
 	go func() { m.ended <- m.cmd.Wait() }()
@@ -65,6 +85,26 @@ func Start(name string, argv, env []string, files ...*os.File) (*Meter, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// start starts a command on its processor. The new process inherits the affinity
+// of the thread that forks.
+func (c Command) start(cmd *exec.Cmd) error {
+	if c.CPU == Anywhere {
+		return cmd.Start()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return err
+	}
+	one.Set(c.CPU)
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return err
+	}
+	err := cmd.Start()
+	return errors.Join(err, unix.SchedSetaffinity(0, &all))
 }
 
 // lost says why a meter does not answer.

@@ -2,7 +2,9 @@ package overhead
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -31,6 +33,7 @@ type contestant struct {
 	mechanism string // "" if none
 	argv, env []string
 	files     []*os.File
+	cpu       int // that it is started on with all that serves it, or meter.Anywhere
 	m         *meter.Meter
 	served    map[string]string // call to the mechanism that served it, where it was counted
 }
@@ -92,7 +95,14 @@ func (c *contestant) start() (*meter.Meter, error) {
 
 // enlist starts a contestant, or says why it is left out.
 func (b *bench) enlist(c *contestant) {
+	c.cpu = meter.Anywhere
+	if b.o.Pin {
+		c.cpu = b.cpu
+	}
 	m, err := c.start()
+	if errors.Is(err, fs.ErrNotExist) && c.argv[0] == b.files.Dynamic {
+		err = errors.New("programs of glibc can't be started here: no /lib64/ld-linux-x86-64.so.2")
+	}
 	if err != nil {
 		b.leaveOut("", c.name, err)
 		c.close()

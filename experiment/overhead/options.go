@@ -23,6 +23,8 @@ type Options struct {
 	Mechanisms []string // nil for all that are usable
 	Bytes      []int    // lengths for getrandom; nil for 4 to 4096
 	Threads    int      // 0 or 1: one, pinned
+	// Pin keeps supervisors on the processor of the meters that they serve.
+	Pin bool
 	// Time is about how long inner loops may take.
 	Time     time.Duration
 	Progress func(share float64, what string)

@@ -45,7 +45,7 @@ func WriteText(w io.Writer, run *results.Run, o TextOptions) error {
 	for _, s := range p.sections() {
 		p.section(s)
 	}
-	p.grid()
+	p.grids()
 	p.steps()
 	p.latencies()
 	p.end()
@@ -61,13 +61,16 @@ type section struct {
 // title is what stands above a figure's section, "" where it has none.
 func (p *printer) title(f *results.Figure, sizes []int) (title string) {
 	threads := f.Param("threads")
+	if threads != "" && !p.o.All {
+		return "" // a grid
+	}
 	switch f.Subject {
 	case "null":
 		title = "null call: getppid answered by a constant"
 	case "passthrough":
 		title = "pass-through: getuid, made by the kernel all the same"
 	case "getrandom":
-		if !p.o.All && len(sizes) > 1 && threads == "" && f.Param("bytes") != strconv.Itoa(p.shown(sizes)) {
+		if !p.o.All && len(sizes) > 1 && f.Param("bytes") != strconv.Itoa(p.shown(sizes)) {
 			return ""
 		}
 		title = "getrandom, " + f.Param("bytes") + " bytes"
@@ -222,29 +225,75 @@ func number(v float64) string {
 	return strconv.FormatFloat(v, 'f', 0, 64)
 }
 
-// grid has the medians of getrandom for all lengths.
-func (p *printer) grid() {
-	sizes := p.sizes()
-	if p.o.All || len(sizes) < 2 {
+// A grid has the medians of one call by one parameter.
+type grid struct {
+	title   string
+	rows         []string // ways
+	columns      []int
+	cells        map[string]*results.Figure // by way and column
+}
+
+// grids are the tables of medians where intervals would be too many.
+func (p *printer) grids() {
+	if p.o.All {
 		return
 	}
-	fmt.Fprintf(p, "getrandom by length in bytes, median %s\n  %-15s", p.unit, "")
-	for _, n := range sizes {
+	var all []*grid
+	for i := range p.run.Figures {
+		f := &p.run.Figures[i]
+		title, param := "", "bytes"
+		switch {
+		case f.Way == again || len(f.Samples) == 0:
+			continue
+		case f.Param("threads") != "":
+			title, param = f.Subject+", "+f.Param("bytes")+" bytes", "threads"
+			if f.Param("bytes") == "" {
+				title = f.Subject
+			}
+			title += ", by number of threads"
+		case f.Subject == "getrandom":
+			title = "getrandom by length in bytes"
+		default:
+			continue
+		}
+		n, err := strconv.Atoi(f.Param(param))
+		if err != nil {
+			continue
+		}
+		i := slices.IndexFunc(all, func(g *grid) bool { return g.title == title })
+		if i < 0 {
+			i = len(all)
+			all = append(all, &grid{title: title, cells: map[string]*results.Figure{}})
+		}
+		g := all[i]
+		if !slices.Contains(g.rows, f.Way) {
+			g.rows = append(g.rows, f.Way)
+		}
+		if !slices.Contains(g.columns, n) {
+			g.columns = append(g.columns, n)
+		}
+		g.cells[f.Way+" "+strconv.Itoa(n)] = f
+	}
+	for _, g := range all {
+		if len(g.columns) > 1 {
+			p.grid(g)
+		}
+	}
+}
+
+func (p *printer) grid(g *grid) {
+	slices.Sort(g.columns)
+	g.columns = g.columns[:min(len(g.columns), 6)] // the width of a mail
+	fmt.Fprintf(p, "%s, median %s\n  %-15s", g.title, p.unit, "")
+	for _, n := range g.columns {
 		fmt.Fprintf(p, " %7d", n)
 	}
 	p.WriteByte('\n')
-	var ways []string
-	for i := range p.run.Figures {
-		f := &p.run.Figures[i]
-		if f.Subject == "getrandom" && f.Way != again && !slices.Contains(ways, f.Way) {
-			ways = append(ways, f.Way)
-		}
-	}
-	for _, way := range ways {
+	for _, way := range g.rows {
 		fmt.Fprintf(p, "  %-15s", way)
-		for _, n := range sizes {
+		for _, n := range g.columns {
 			cell := "-"
-			if f := p.run.Find("getrandom", way, map[string]string{"bytes": strconv.Itoa(n)}); f != nil {
+			if f := g.cells[way+" "+strconv.Itoa(n)]; f != nil {
 				cell = number(f.Summary().Median * p.rate)
 			}
 			fmt.Fprintf(p, " %7s", cell)

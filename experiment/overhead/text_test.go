@@ -41,6 +41,7 @@ func example() *results.Run {
 			series("getrandom", w.way, 200*w.times, size(16)),
 			series("getrandom", w.way, 600*w.times, size(256)),
 			series("getrandom", w.way, 600*w.times, map[string]string{"bytes": "16", "threads": "256"}),
+			series("getrandom", w.way, 500*w.times, map[string]string{"bytes": "16", "threads": "4"}),
 		)
 	}
 	spawn := series("spawn", "patch", 2500, map[string]string{"what": "start"})
@@ -82,13 +83,21 @@ func TestTextFitsAMail(t *testing.T) {
 		}
 		for _, want := range []string{"reproduce: reflect bench", "machine: AMD EPYC, 2 processors", "left out: sud: a long",
 			"(1) served by notify", "where getrandom(16) goes", "kernel entry and exit", "two context switches",
-			"getrandom, 16 bytes, 256 threads", "subtracted: the loop"} {
+			"subtracted: the loop"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%+v: no %q in\n%s", o, want, out)
 			}
 		}
 		if strings.Contains(out, again) {
 			t.Errorf("%+v: the second native one is shown beside the first", o)
+		}
+		for title, all := range map[string]bool{
+			"getrandom, 16 bytes, 256 threads\n": true, "getrandom, 16 bytes, by number of threads": false,
+			"getrandom by length in bytes": false,
+		} {
+			if got := strings.Contains(out, title); got != (all == o.All) {
+				t.Errorf("%+v: %q: %v\n%s", o, title, got, out)
+			}
 		}
 		if got := strings.Contains(out, "getrandom, 256 bytes"); got != o.All {
 			t.Errorf("%+v: 256 bytes with intervals: %v", o, got)
