@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // An Answer says what becomes of a system call at a patched site.
@@ -76,8 +78,38 @@ func (c *completion) writeAnswers() error {
 		}
 		le.PutUint32(c.image[tableOff+4*nr:], to)
 	}
+	for _, nr := range c.o.forgetting() {
+		le.PutUint32(c.image[tableOff+4*nr:], dispatchForget)
+		c.entries[nr] = forget.off
+	}
 	return nil
 }
+
+// forgetting are the calls by which a program can lose pages that the generator
+// takes for writable: munmap, mprotect, mremap, brk, shmdt, remap_file_pages and
+// pkey_mprotect, and those that put something else in their place, mmap and
+// shmat, or make them fault, madvise (MADV_GUARD_INSTALL). Those with an answer of
+// their own are left out.
+func (o *Options) forgetting() []int {
+	generator := false
+	for _, a := range o.Answers {
+		generator = generator || a.Kind == AnswerGenerator
+	}
+	if !generator {
+		return nil
+	}
+	out := []int{unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_MUNMAP, unix.SYS_BRK, unix.SYS_MREMAP, unix.SYS_MADVISE,
+		unix.SYS_SHMAT, unix.SYS_SHMDT, unix.SYS_REMAP_FILE_PAGES, unix.SYS_PKEY_MPROTECT}
+	return slices.DeleteFunc(out, func(nr int) bool {
+		_, answered := o.Answers[nr]
+		return answered
+	})
+}
+
+// Forgets are calls whose sites are worth a patch although they are the kernel's:
+// where getrandom is answered in the program, their code there ([Built.Entry]) makes
+// it forget which pages it may write to.
+func (b *Built) Forgets() []int { return b.forgets }
 
 // Entry is the offset of the code that serves a call at a site that can bring
 // no other: it is entered with the address behind the site in rcx, whatever rax is.

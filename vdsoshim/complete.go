@@ -69,6 +69,7 @@ type Built struct {
 	// Counting means that functions and sites count: a site then needs a record.
 	Counting bool
 	entries  map[int]uint64 // see Entry; 0 means that it passes through
+	forgets  []int
 }
 
 // completion is the work of one Complete.
@@ -144,7 +145,7 @@ func Complete(o Options) (*Built, error) {
 		return nil, err
 	}
 	c.chooseCPUNumber()
-	return &Built{Bytes: c.image, Counters: c.counters, Counting: c.o.Count, entries: c.entries}, nil
+	return &Built{Bytes: c.image, Counters: c.counters, Counting: c.o.Count, entries: c.entries, forgets: c.o.forgetting()}, nil
 }
 
 // adoptNames takes the kernel's name and version definitions, with their indices, so

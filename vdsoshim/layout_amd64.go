@@ -12,12 +12,13 @@ const (
 	CounterTraps          = 0x18000
 	CountersOff           = 0x11000
 	CountersSize          = 0x1a000
-	DispatchAnswered      = 0x2
+	DispatchAnswered      = 0x3
 	DispatchCalls         = 0x1e0
 	ExitsEnd              = 0xe000
 	ExitsOff              = 0xc800
 	ExitsSize             = 0x2000
 	ImageSize             = 0xf000
+	LinkGenerator         = 0x52
 	LinkNearLater         = 0x56
 	LinkNearLibraries     = 0x55
 	LinkNearProgram       = 0x54
@@ -51,13 +52,13 @@ const (
 	StubsSize             = 0x10000
 	TrapData              = 0x5300
 	UserOff               = 0x100000
-	ChachaAvx2Off         = 0x8580
-	ChachaAvx2ZmmOff      = 0x9080
-	ChachaAvx512Off       = 0x7280
-	ChachaScalarOff       = 0x9180
+	ChachaAvx2Off         = 0x8680
+	ChachaAvx2ZmmOff      = 0x9180
+	ChachaAvx512Off       = 0x7380
+	ChachaScalarOff       = 0x9280
 	GateOff               = 0xc800 // of its system call instruction
-	HandoffOff            = 0x9920
-	ReflectedGetrandomOff = 0x5840
+	HandoffOff            = 0x9a20
+	ReflectedGetrandomOff = 0x5880
 )
 
 const (
@@ -65,8 +66,9 @@ const (
 	constantRoom   = 0x40
 	constantSize   = 0x40
 	countedSlots   = 0x10
-	dispatchKernel = 0x1
-	dispatchValue  = 0x2
+	dispatchForget = 0x1
+	dispatchKernel = 0x2
+	dispatchValue  = 0x3
 	forwardSlots   = 0x40
 	hashBuckets    = 0x20
 	linkBase       = 0x51
@@ -92,54 +94,55 @@ const (
 	trapRowSize    = 0x10
 	trapRows       = 0x80
 	trapRules      = 0x400
-	copiesOff      = 0x2830
-	cpuCallOff     = 0x5899
-	cpuDispatchOff = 0x6161
-	cpuVdsoOff     = 0x50e3
-	planOff        = 0x26c0
+	copiesOff      = 0x2850
+	cpuCallOff     = 0x58d9
+	cpuDispatchOff = 0x61e1
+	cpuVdsoOff     = 0x5123
+	planOff        = 0x26e0
 	stubsOff       = 0xf0000
-	tableOff       = 0x2900
-	trapsOff       = 0x40c0
-	valuesOff      = 0x3080
+	tableOff       = 0x2940
+	trapsOff       = 0x4100
+	valuesOff      = 0x30c0
 )
 
 var (
-	actions            = function{0x9b00, 1024}
-	begin              = function{0xb09e, 181}
-	chachaAvx2         = function{0x8580, 2816}
-	chachaAvx2Zmm      = function{0x9080, 256}
-	chachaAvx512       = function{0x7280, 4864}
-	chachaScalar       = function{0x9180, 832}
-	constants          = function{0x6280, 4096}
-	counted            = function{0x96c0, 512}
-	countedDispatch    = function{0x6140, 128}
-	delivered          = function{0x9f00, 128}
-	dispatch           = function{0x61c0, 192}
-	enter              = function{0x9fd0, 80}
-	exitFor            = function{0xaff5, 120}
+	actions            = function{0x9c00, 1024}
+	begin              = function{0xb19e, 181}
+	chachaAvx2         = function{0x8680, 2816}
+	chachaAvx2Zmm      = function{0x9180, 256}
+	chachaAvx512       = function{0x7380, 4864}
+	chachaScalar       = function{0x9280, 832}
+	constants          = function{0x6380, 4096}
+	counted            = function{0x97c0, 512}
+	countedDispatch    = function{0x61c0, 128}
+	delivered          = function{0xa000, 128}
+	dispatch           = function{0x6240, 256}
+	enter              = function{0xa0d0, 80}
+	exitFor            = function{0xb0f5, 120}
 	exits              = function{0xc800, 16}
-	fillByCall         = function{0xa020, 102}
-	forward            = function{0x94c0, 512}
-	getrandom          = function{0x5080, 1984}
-	getrandomRare      = function{0xa086, 446}
-	handoffMain        = function{0xa2ab, 2140}
-	install            = function{0xbbef, 226}
-	intern             = function{0xbb66, 137}
-	maskedAt           = function{0xb06d, 49}
+	fillByCall         = function{0xa120, 102}
+	forget             = function{0x6340, 64}
+	forward            = function{0x95c0, 512}
+	getrandom          = function{0x50c0, 1984}
+	getrandomRare      = function{0xa186, 446}
+	handoffMain        = function{0xa3ab, 2140}
+	install            = function{0xbcef, 226}
+	intern             = function{0xbc66, 137}
+	maskedAt           = function{0xb16d, 49}
 	openGate           = function{0xe000, 16}
-	rdpid              = function{0x98c0, 8}
-	reflectedGetrandom = function{0x5840, 2304}
-	requeue            = function{0xb2c6, 124}
-	restorer           = function{0x9f81, 79}
-	sigsys             = function{0xb342, 905}
-	stubClockGetres    = function{0x98e0, 16}
-	stubClockGettime   = function{0x98d0, 16}
-	stubGetcpu         = function{0x9910, 16}
-	stubGetrandom      = function{0xa244, 103}
-	stubGettimeofday   = function{0x98f0, 16}
-	stubTime           = function{0x9900, 16}
-	take               = function{0xb153, 371}
-	virtual            = function{0xbcd1, 2154}
+	rdpid              = function{0x99c0, 8}
+	reflectedGetrandom = function{0x5880, 2368}
+	requeue            = function{0xb3c6, 124}
+	restorer           = function{0xa081, 79}
+	sigsys             = function{0xb442, 905}
+	stubClockGetres    = function{0x99e0, 16}
+	stubClockGettime   = function{0x99d0, 16}
+	stubGetcpu         = function{0x9a10, 16}
+	stubGetrandom      = function{0xa344, 103}
+	stubGettimeofday   = function{0x99f0, 16}
+	stubTime           = function{0x9a00, 16}
+	take               = function{0xb253, 371}
+	virtual            = function{0xbdd1, 2154}
 )
 
 var (
@@ -151,5 +154,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x2830, 192}
+	copyRoom    = room{0x2850, 192}
 )

@@ -33,6 +33,9 @@ type file struct {
 	data  []byte // mapped
 	err   error  // why it has none
 	plans map[uint64]*planned
+
+	forgetting []*site.Plan // see forgetful
+	searched   bool
 }
 
 // planned is what became of one site's analysis.

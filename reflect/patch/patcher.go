@@ -89,6 +89,9 @@ func (p *Patcher) Patch(pid int, addr uint64, nr int, valid func() bool, mmap Ma
 	if err == nil {
 		shape, err = p.patch(proc, plan, addr-at, nr, s.Counter, mmap)
 	}
+	if err == nil {
+		p.forgetful(proc, f, m)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.note(nr, plan, shape, err)

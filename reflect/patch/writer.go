@@ -108,6 +108,10 @@ func (w *writer) write() error {
 // entry is what the stub leads to. A call that passes through, and a site that
 // may bring any call, need a record.
 func (w *writer) entry() (at uint64, record, fold bool) {
+	if slices.Contains(w.p.image.Forgets(), w.nr) { // whatever else the site brings: it is made there
+		off, _ := w.p.image.Entry(w.nr)
+		return w.p.base + off, false, false
+	}
 	if !w.option.Folded || w.plan.Number != w.nr || w.p.image.Counting {
 		return vdsoshim.StubDispatch, true, false
 	}

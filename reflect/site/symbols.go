@@ -16,6 +16,7 @@ type symbols struct {
 	strings [][]byte // the string tables
 	longest uint64   // size of the longest function
 	labels  [labels]uint64
+	dynamic uint8 // which table is .dynsym, from 1 on
 }
 
 type symbol struct {
@@ -67,6 +68,9 @@ func readSymbols(f *File, data []byte, e *elf.File) *symbols {
 		table, ok := part(data, s.Offset, s.Size)
 		names, ok2 := part(data, l.Offset, l.Size)
 		if ok && ok2 && s.Flags&elf.SHF_COMPRESSED == 0 && l.Flags&elf.SHF_COMPRESSED == 0 {
+			if kind == elf.SHT_DYNSYM {
+				t.dynamic = uint8(len(t.strings) + 1)
+			}
 			t.add(f, table, names)
 		}
 	}

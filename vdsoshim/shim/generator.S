@@ -47,6 +47,7 @@
 
 #define CONTROL (__ehdr_start + CONTROL_OFF)(%rip)
 #define PLAN(what) (shim_plan + (what))(%rip)
+#define FORGET (__ehdr_start + FORGET_OFF)(%rip)
 #define GENERATOR (__ehdr_start + LINK_OFF + 8 * LINK_GENERATOR)(%rip)
 
 /* The slot of this processor: rax is its offset. Eight bytes that are
@@ -493,7 +494,8 @@ shim_getrandom:
  * SIGSEGV. So bytes go only into pages that the kernel itself has just written
  * to: a request for another page, or a byte of it, is made by system call, through
  * the gate, and when that succeeds the page is known until the slot's batch is
- * used up or the generation changes.
+ * used up, the generation changes, or the program makes a call by which it may lose
+ * pages, see shim_forget.
  */
 	/* The frame is that of the code around the instruction. */
 	.macro CFI_RETURN_call base
@@ -550,6 +552,10 @@ shim_reflected_getrandom:
 	FIND_SECRET
 	mov CONTROL, %r9
 
+	mov FORGET, %rax
+	cmp %rax, SLOT_EPOCH(%r8)
+	jne .Lcall_forget
+.Lcall_remembered:
 	mov %rdi, %rax
 	shr $12, %rax
 	lea -1(%rdi, %rsi), %rcx
@@ -587,6 +593,25 @@ shim_reflected_getrandom:
 	movq $0, SLOT_LOCK(%rax)
 	mov %rsi, %rax
 	jmp *%rcx
+
+	/* The program may have lost pages since. What it loses from here on changes the
+	 * word again, in the middle of this loop too. */
+	.cfi_restore_state
+	.cfi_remember_state
+	CFI_RETURN_call DW_R8
+.Lcall_forget:
+	test %eax, %eax
+	jz 1f
+	mov %rax, %rcx
+	shr $32, %rcx
+	inc %ecx
+	shl $32, %rcx
+	lock cmpxchg %rcx, FORGET
+	jne .Lcall_forget
+	mov %rcx, %rax
+1:	mov %rax, SLOT_EPOCH(%r8)
+	FORGET_PAGES %r8
+	jmp .Lcall_remembered
 
 	/* A short request is the kernel's then. Of a longer one it writes a byte into
 	 * each page. Where it refuses that, the whole is the kernel's: what it says of

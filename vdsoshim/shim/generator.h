@@ -16,6 +16,12 @@
 #define SLOT_VECTORS 256	/* the program's vector registers */
 #define SLOT_PAGES 1408		/* pages known to be writable, by number modulo KNOWN_PAGES */
 #define KNOWN_PAGES 32
+#define SLOT_EPOCH (SLOT_PAGES + 8 * KNOWN_PAGES)	/* in which they are */
+
+/* In the first slot, a cache line that all read: how often pages were forgotten, and
+ * in the lower half whether they are to be now. A call that can take a page from the
+ * program sets that to 1, by one store that changes neither flags nor registers. */
+#define FORGET_OFF (SLOTS_OFF + 1728)
 
 #define SAVED_DI (SLOT_REGS + 0)
 #define SAVED_SI (SLOT_REGS + 8)

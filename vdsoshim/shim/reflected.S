@@ -25,12 +25,15 @@
  * back to the site, for the breakpoint to be met.
  */
 #include "shim.h"
+#include "generator.h"
 
 #define DW_RCX 2
 #define DW_RIP 16
 
 #define TABLE (__ehdr_start + LINK_OFF + 8 * LINK_TABLE)(%rip)
 #define SELF (__ehdr_start + LINK_OFF + 8 * LINK_SELF)(%rip)
+
+#define FORGET (__ehdr_start + FORGET_OFF)(%rip)
 
 	/* The return address is in the record rcx. */
 	.macro CFI_RECORD
@@ -140,7 +143,12 @@ shim_dispatch:
 	.cfi_register rip, rcx
 	jmp *%r11
 	.cfi_restore_state
-3:	sub TABLE, %r11
+3:	cmpl $DISPATCH_FORGET, (%r11)
+	jne 6f
+	cmpq $0, (__ehdr_start + LINK_OFF + 8 * LINK_GENERATOR)(%rip)
+	je 6f
+	movl $1, FORGET
+6:	sub TABLE, %r11
 	shr $2, %r11d
 2:	FLAGS_BACK
 	mov %r11d, %eax
@@ -178,6 +186,26 @@ shim_dispatch:
 	.balign 64, 0xcc
 	.cfi_endproc
 	.size shim_dispatch, . - shim_dispatch
+
+/*
+ * In front of a call by which the program may lose pages, such as munmap: the pages
+ * that the generator may write to are known no longer. The call is then made at the
+ * site, where it would have been.
+ */
+	.globl shim_forget
+	.hidden shim_forget
+	.type shim_forget, @function
+shim_forget:
+	.cfi_startproc
+	.cfi_def_cfa rsp, 0
+	.cfi_register rip, rcx
+	movl $1, FORGET
+	lea -2(%rcx), %rcx
+	.cfi_undefined rip
+	jmp *%rcx
+	.balign 64, 0xcc
+	.cfi_endproc
+	.size shim_forget, . - shim_forget
 
 /*
  * Constants: number and value are written in at launch. rax need not have the

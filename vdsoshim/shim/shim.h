@@ -43,8 +43,9 @@
 #define CONSTANT_SIZE 64
 
 #define DISPATCH_CALLS 480
-#define DISPATCH_KERNEL 1
-#define DISPATCH_VALUE 2
+#define DISPATCH_FORGET 1
+#define DISPATCH_KERNEL 2
+#define DISPATCH_VALUE 3
 
 /* Counters: a row of 64-bit words for each CPU, numbers above 15 wrap. First the
  * vDSO's functions, then the calls of patched sites by number. */
