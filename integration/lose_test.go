@@ -21,7 +21,7 @@ func TestLostPages(t *testing.T) {
 		t.Run(tc.how+"/"+tc.way, func(t *testing.T) {
 			exe := victim(t, tc.source, tc.how)
 			asEach(t, func(t *testing.T, who account) {
-				for _, flags := range [][]string{nil, {"--stats-file", "stats"}} {
+				for _, flags := range [][]string{nil, {"--stats-file", "stats"}, {"-m", "trap"}, {"-m", "sud"}, {"--no-patch-cache"}} {
 					p := program{argv: []string{exe, tc.way}, user: who, flags: flags, skipFile: func(string) bool { return true }}
 					p.same(t)
 				}

@@ -118,9 +118,20 @@ func (p *patching) wants(h hit) (now, visit bool) {
 		n := p.hits[all]
 		return n > patchAfter && n&(n-1) == 0, n >= visitAfter
 	default:
-		// And again: code is mapped anew, an id is given to another thread, or
-		// another patch was being made.
+		// And again: code is mapped anew, or an id is given to another thread.
 		return n&(n-1) == 0, n >= visitAfter
+	}
+}
+
+// again takes back what wants counted: another patch was being made, and the next
+// notification will do as well.
+func (p *patching) again(h hit) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range []hit{h, {ip: h.ip}} {
+		if p.hits[h] > 0 {
+			p.hits[h]--
+		}
 	}
 }
 
@@ -178,6 +189,9 @@ func (s *server) patch() (answered bool) {
 		v := visit{r: s.r, n: n}
 		err := s.patchBy(&v, far && !s.r.plain)
 		v.end()
+		if err == patch.ErrBusy {
+			p.again(h)
+		}
 		if errors.Is(err, patch.ErrForbidden) {
 			s.forbidden(&v)
 		}

@@ -49,6 +49,19 @@ func TestWants(t *testing.T) {
 	}
 }
 
+// A notification that met another patch counts for nothing: the next is as good.
+func TestWantsAgain(t *testing.T) {
+	p := &patching{hits: map[hit]int{}}
+	h := hit{7, 0x1000}
+	p.wants(h)
+	for range 5 {
+		if now, _ := p.wants(h); !now {
+			t.Fatal("not the next one")
+		}
+		p.again(h)
+	}
+}
+
 // Where only tracers may write, a site waits until it is worth attaching to a thread;
 // where nobody may, nothing is tried.
 func TestWantsWhereForbidden(t *testing.T) {

@@ -126,15 +126,15 @@ var (
 	getrandom          = function{0x50c0, 1984}
 	getrandomRare      = function{0xa186, 446}
 	handoffMain        = function{0xa3ab, 2140}
-	install            = function{0xbcef, 226}
-	intern             = function{0xbc66, 137}
+	install            = function{0xbd03, 226}
+	intern             = function{0xbc7a, 137}
 	maskedAt           = function{0xb16d, 49}
 	openGate           = function{0xe000, 16}
 	rdpid              = function{0x99c0, 8}
 	reflectedGetrandom = function{0x5880, 2368}
 	requeue            = function{0xb3c6, 124}
 	restorer           = function{0xa081, 79}
-	sigsys             = function{0xb442, 905}
+	sigsys             = function{0xb442, 925}
 	stubClockGetres    = function{0x99e0, 16}
 	stubClockGettime   = function{0x99d0, 16}
 	stubGetcpu         = function{0x9a10, 16}
@@ -142,7 +142,7 @@ var (
 	stubGettimeofday   = function{0x99f0, 16}
 	stubTime           = function{0x9a00, 16}
 	take               = function{0xb253, 371}
-	virtual            = function{0xbdd1, 2154}
+	virtual            = function{0xbde5, 2154}
 )
 
 var (

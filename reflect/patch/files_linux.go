@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -34,8 +35,9 @@ type file struct {
 	err   error  // why it has none
 	plans map[uint64]*planned
 
-	forgetting []*site.Plan // see forgetful
+	searching  sync.Mutex // guards what follows
 	searched   bool
+	forgetting []*site.Plan // see forgetful
 }
 
 // planned is what became of one site's analysis.
@@ -127,7 +129,10 @@ func (fs *files) forget() {
 	fs.forgotten++
 	for id, f := range fs.byID {
 		if f.data != nil {
+			f.searching.Lock()
+			f.searched = true // or never
 			unix.Munmap(f.data)
+			f.searching.Unlock()
 		}
 		delete(fs.byID, id)
 	}

@@ -24,8 +24,18 @@ var losing = [...]string{"munmap", "mprotect", "mmap", "mremap", "brk", "madvise
 // must not find them gone (see shim_reflected_getrandom). The calls stand in the file f,
 // whose site was patched, or in the C library. Where one is not found, or can't be
 // patched, the page is remembered for at most a batch.
-func (p *Patcher) forgetful(proc *process, f *file, m mapping) {
+//
+// Patches are made one by one, so that others have their turn.
+func (p *Patcher) forgetful(pid int, f *file, m mapping, valid func() bool) {
 	if len(p.image.Forgets()) == 0 {
+		return
+	}
+	proc, err := open(pid)
+	if err != nil {
+		return
+	}
+	defer proc.close()
+	if !valid() {
 		return
 	}
 	if generator, err := readWord(proc, p.base+vdsoshim.LinkOff+8*vdsoshim.LinkGenerator); err != nil || generator == 0 {
@@ -34,7 +44,7 @@ func (p *Patcher) forgetful(proc *process, f *file, m mapping) {
 	if p.forgetIn(proc, f, m) {
 		return // it is the C library, or has one
 	}
-	maps, err := os.Open("/proc/" + strconv.Itoa(proc.pid) + "/maps")
+	maps, err := os.Open("/proc/" + strconv.Itoa(pid) + "/maps")
 	if err != nil {
 		return
 	}
@@ -44,7 +54,10 @@ func (p *Patcher) forgetful(proc *process, f *file, m mapping) {
 		if err != nil || m.perms != "r-xp" || m.inode == 0 {
 			continue
 		}
-		if other, err := p.files.find(proc, m); err == nil && other != f {
+		p.making.Lock()
+		other, err := p.files.find(proc, m)
+		p.making.Unlock()
+		if err == nil && other != f {
 			p.forgetIn(proc, other, m)
 		}
 	}
@@ -58,18 +71,22 @@ func (p *Patcher) forgetIn(proc *process, f *file, m mapping) (unmaps bool) {
 	}
 	for _, plan := range f.forgets(p.image.Forgets()) {
 		unmaps = unmaps || plan.Number == unix.SYS_MUNMAP
+		p.making.Lock()
 		p.patch(proc, plan, bias, plan.Number, 0, nil)
+		p.making.Unlock()
 	}
 	return unmaps
 }
 
 // forgets finds the sites of a file that make one of some calls, once.
 func (f *file) forgets(numbers []int) []*site.Plan {
+	f.searching.Lock()
+	defer f.searching.Unlock()
 	if !f.searched {
 		f.searched = true
 		guarded(func() error {
 			for _, at := range f.code.SitesWith(numbers, losing[:], maxSearched) {
-				if plan, err := f.plan(at); err == nil && slices.Contains(numbers, plan.Number) {
+				if plan, err := f.code.Analyze(at); err == nil && slices.Contains(numbers, plan.Number) {
 					f.forgetting = append(f.forgetting, plan)
 				}
 			}

@@ -50,7 +50,7 @@ var (
 	ErrOffline    = errors.New("only safe before any thread runs there")
 	ErrLost       = errors.New("the program has unmapped the shim, or mapped something over it")
 	errPatched    = errors.New("patched already")
-	errBusy       = errors.New("another patch is being made")
+	ErrBusy       = errors.New("another patch is being made") // and the next call will do
 )
 
 // Patch makes the site at addr, a `syscall` instruction that has just been
@@ -63,21 +63,32 @@ var (
 // patch is being made nothing is done: the file that it waits for may be served by
 // the thread that is to be patched here.
 func (p *Patcher) Patch(pid int, addr uint64, nr int, valid func() bool, mmap Mapper) error {
+	f, m, err := p.patchSite(pid, addr, nr, valid, mmap)
+	if f != nil && err == nil {
+		p.forgetful(pid, f, m, valid)
+	}
+	if err == errPatched {
+		return nil
+	}
+	return err
+}
+
+func (p *Patcher) patchSite(pid int, addr uint64, nr int, valid func() bool, mmap Mapper) (*file, mapping, error) {
 	if !p.making.TryLock() {
-		return errBusy
+		return nil, mapping{}, ErrBusy
 	}
 	defer p.making.Unlock()
 	proc, m, err := p.process(pid, addr)
 	if err != nil {
-		return err
+		return nil, m, err
 	}
 	if !valid() {
-		return unix.ESRCH
+		return nil, m, unix.ESRCH
 	}
 	// Valgrind unmaps the vDSO, which the shim is to it (setup_client_stack,
 	// coregrind/m_initimg/initimg-linux.c).
 	if image, err := proc.mapping(p.base); err != nil || image.start != p.base || image.perms != "r-xp" {
-		return ErrLost
+		return nil, m, ErrLost
 	}
 	f, at, err := p.locate(proc, m, addr)
 	s := p.site(m, addr, at)
@@ -89,16 +100,10 @@ func (p *Patcher) Patch(pid int, addr uint64, nr int, valid func() bool, mmap Ma
 	if err == nil {
 		shape, err = p.patch(proc, plan, addr-at, nr, s.Counter, mmap)
 	}
-	if err == nil {
-		p.forgetful(proc, f, m)
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.note(nr, plan, shape, err)
-	if err == errPatched {
-		return nil
-	}
-	return err
+	return f, m, err
 }
 
 // process opens a process, and finds what is mapped at an address. The last one is kept

@@ -135,6 +135,10 @@ static void serve(struct context *uc, u32 nr, u32 rule, u64 back)
 	if (row->kind > TRAP_CALL) {
 		/* getrandom, but for what may take long or wait */
 		if (uc->rsi <= REQUEST_MAX && (uc->rdx & ~(u64)GRND_INSECURE) <= GRND_NONBLOCK) {
+			/* Nobody tells here when the program loses pages: what a
+			 * system call costs is little beside the signal. */
+			if (LINK->generator)
+				*(volatile u32 *)(__ehdr_start + FORGET_OFF) = 1;
 			shim_enter((u64)__ehdr_start + row->kind, uc);
 			return;
 		}
