@@ -343,6 +343,9 @@ func (r *run) buildRegion(c *Cmd) error {
 		return fmt.Errorf("%w: the kernel's vDSO has no syscall instruction", ErrUnsupported)
 	}
 	r.syscallInsn = off
+	if err := r.region.begin(); err != nil {
+		return err
+	}
 	o := vdsoshim.Options{Kernel: kernel, Bind: r.binding, Count: stats, Into: r.region.image}
 	if r.binding("getrandom") == vdsoshim.Shim {
 		block, err := blockFunction(r.plan.RNG.Block)

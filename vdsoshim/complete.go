@@ -35,6 +35,10 @@ const (
 	Stub
 )
 
+// Template returns the image as it was built, before it is completed. It must not be
+// changed.
+func Template() []byte { return bytesOf(image) }
+
 // Options say how to complete the image.
 type Options struct {
 	Kernel *Image // the running kernel's vDSO
@@ -56,7 +60,8 @@ type Options struct {
 	Answers map[int]Answer
 	// Sigsys, where it is not nil, has the handoff install a handler of SIGSYS.
 	Sigsys *Sigsys
-	// Into is where the image is written, ImageSize bytes; nil means memory of its own.
+	// Into is where the image is completed, ImageSize bytes that hold it as [Template]
+	// gives it; nil means memory of its own.
 	Into []byte
 }
 
@@ -96,12 +101,11 @@ func Complete(o Options) (*Built, error) {
 		return nil, ErrNoVDSO
 	}
 	if o.Into == nil {
-		o.Into = make([]byte, len(image))
+		o.Into = []byte(image)
 	}
 	if len(o.Into) != len(image) {
 		return nil, fmt.Errorf("an image has %d bytes, and not %d", len(image), len(o.Into))
 	}
-	copy(o.Into, image)
 	c := &completion{o: o, image: o.Into, forwards: map[uint32]int{}, counted: map[string]int{}}
 	c.text = sectionOf(c.image, forward.off)
 	if err := c.adoptNames(); err != nil {

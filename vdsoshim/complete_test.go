@@ -144,7 +144,7 @@ func TestComplete(t *testing.T) {
 			if !tt.count && len(built.Counters) > 0 || tt.count && len(built.Counters) != len(calls) {
 				t.Errorf("counters %q", built.Counters)
 			}
-			into := bytes.Repeat([]byte{0xa5}, ImageSize)
+			into := bytes.Clone(Template())
 			again, err := Complete(Options{Kernel: kernel, Bind: tt.bind, Count: tt.count, Into: into})
 			if err != nil || !bytes.Equal(again.Bytes, built.Bytes) || &again.Bytes[0] != &into[0] {
 				t.Errorf("not the same a second time, in other memory: %v", err)
