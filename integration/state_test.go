@@ -2,6 +2,7 @@ package integration
 
 import (
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -65,6 +66,24 @@ func TestInheritedLimits(t *testing.T) {
 			}
 			p.differs(t, native, reflected)
 		})
+	}
+}
+
+// TestStrippedLimit: without a symbol table, too, the program may open as many files as
+// reflect was started with, whose own limit the Go runtime raises.
+func TestStrippedLimit(t *testing.T) {
+	stripped := filepath.Join(t.TempDir(), "reflect")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", stripped, "../cmd/reflect")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, binary := range []string{stripped, reflectBinary} {
+		p := program{argv: []string{"/bin/sh", "-c", "ulimit -Sn 300; exec " + binary + " run -- /bin/sh -c 'ulimit -Sn; ulimit -Hn'"}}
+		o := p.run(t, p.argv)
+		soft, hard, _ := strings.Cut(o.stdout, "\n")
+		if native := p.run(t, []string{"/bin/sh", "-c", "ulimit -Hn"}); soft != "300" || hard != native.stdout {
+			t.Errorf("%s: limits %q, hard natively %q; %s", binary, o.stdout, native.stdout, o.stderr)
+		}
 	}
 }
 

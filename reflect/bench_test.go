@@ -55,3 +55,18 @@ func TestHandlersDoNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkStreamFill(b *testing.B) {
+	s, buf := Stream{1}, make([]byte, 4096)
+	b.SetBytes(int64(len(buf)))
+	for i := range b.N {
+		s.Fill(buf, uint64(i)*4096)
+	}
+}
+
+func BenchmarkStreamKey(b *testing.B) {
+	k := RootKey("1")
+	for range b.N {
+		k = k.Fork(1)
+	}
+}

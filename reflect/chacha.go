@@ -6,7 +6,8 @@ import (
 )
 
 // chachaBlock is block number n of Bernstein's ChaCha20 with 20 rounds, a counter of 64
-// bits and a nonce of zeros. It is here for the reason that [hmac] is.
+// bits and a nonce of zeros. It is here for the reason that
+// package internal/sha256 is.
 func chachaBlock(key *[32]byte, n uint64, out *[64]byte) {
 	const c0, c1, c2, c3 = 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 // "expand 32-byte k"
 	word := func(i int) uint32 { return binary.LittleEndian.Uint32(key[4*i:]) }

@@ -1,6 +1,10 @@
 package reflect
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/sysreflect/sysreflect/internal/sha256"
+)
 
 // A StreamKey stands for one endless stream of deterministic bytes, and for all
 // streams that are derived from it. With H(k, m) for HMAC-SHA256 with key k:
@@ -23,21 +27,21 @@ type StreamKey [32]byte
 // RootKey derives the key of the first program from a seed: a number in decimal,
 // or a text.
 func RootKey(seed string) StreamKey {
-	h := newHMAC([]byte("reflect rng 1"))
-	h.write([]byte(seed))
-	return h.sum()
+	h := sha256.NewHMAC([]byte("reflect rng 1"))
+	h.Write([]byte(seed))
+	return h.Sum()
 }
 
 // Exec derives the key of a program that a program of this key executes. File is
 // the path as it was given to execve, args are the arguments as they stand in
 // memory, each with its NUL, and n tells apart what is otherwise the same.
 func (k *StreamKey) Exec(file, args []byte, n uint64) StreamKey {
-	h := newHMAC(k[:])
-	h.write(binary.LittleEndian.AppendUint64([]byte("exec\x00"), n))
-	h.write(file)
-	h.write([]byte{0})
-	h.write(args)
-	return h.sum()
+	h := sha256.NewHMAC(k[:])
+	h.Write(binary.LittleEndian.AppendUint64([]byte("exec\x00"), n))
+	h.Write(file)
+	h.Write([]byte{0})
+	h.Write(args)
+	return h.Sum()
 }
 
 // Fork derives the key of a process that shares the program of this key.
@@ -61,9 +65,9 @@ func (k *StreamKey) Label() uint64 {
 }
 
 func (k *StreamKey) derive(label string) StreamKey {
-	h := newHMAC(k[:])
-	h.write([]byte(label))
-	return h.sum()
+	h := sha256.NewHMAC(k[:])
+	h.Write([]byte(label))
+	return h.Sum()
 }
 
 // A Stream is an endless sequence of bytes, the same each time it is read.

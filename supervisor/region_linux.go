@@ -45,8 +45,8 @@ func newRegion() (*region, error) {
 // populated maps at once: each page would be a fault.
 const populated = unix.MAP_SHARED | unix.MAP_POPULATE
 
-// begin puts the image, as it was built, into the file and maps it. That takes a third
-// of what it takes to map empty pages and to fill them.
+// begin puts the image, as it was built, into the file and maps it: one write takes less
+// than empty pages, each of which is cleared first.
 func (r *region) begin() error {
 	err := beyondFileSize(func() error { return writeAll(r.fd, vdsoshim.Template(), 0) })
 	if err != nil {
