@@ -112,6 +112,31 @@ func TestKilledWhileServing(t *testing.T) {
 	})
 }
 
+// TestGuardianApart: what is sent by name to reflect does not hit the guardian, which
+// must outlive it, and little of reflect's memory is in it.
+func TestGuardianApart(t *testing.T) {
+	asEach(t, func(t *testing.T, who account) {
+		l := program{user: who}.start(t, underReflect(nil, victim(t, "signals.c", "glibc"), "busy"))
+		proc := fmt.Sprintf("/proc/%d/", descendants(l.cmd.Process.Pid)[0])
+		for file, want := range map[string]string{"comm": "reflect-guard\n", "cmdline": "reflect-guard\x00"} {
+			eventually(t, time.Second, "named", func() bool {
+				b, err := os.ReadFile(proc + file)
+				return err == nil && string(b) == want
+			})
+		}
+		status, err := os.ReadFile(proc + "status")
+		must(t, err)
+		_, rest, _ := strings.Cut(string(status), "RssAnon:")
+		var kb int
+		if _, err := fmt.Sscan(rest, &kb); err != nil || kb > 256 {
+			t.Errorf("%d kB of memory of its own, %v", kb, err)
+		}
+		must(t, l.cmd.Process.Kill())
+		eventually(t, 2*time.Second, "nothing left", func() bool { return !alive(l.pid) })
+		l.end(t)
+	})
+}
+
 // TestGuardianKilled kills the guardian: reflect does not hang, and the tree does
 // not go on unserved.
 func TestGuardianKilled(t *testing.T) {

@@ -126,6 +126,7 @@ struct state {
 	int clones; // the kernel's messages about devices, -1 where there are none
 	int jumps;  // a timer that tells when the clock was set, or the machine slept
 
+	char name[16]; // the command line, which may only lie in anonymous memory (FOLL_ANON)
 	char message[8192]; // UEVENT_BUFFER_SIZE is 2048
 	char entries[32768];
 };
@@ -483,12 +484,13 @@ static void let_go(int signals)
 static void take_name(void)
 {
 	static const char name[] = "reflect-guard";
-	u64 here = (u64)my, text = (u64)name;
+	u64 here = (u64)my, at = (u64)my->name;
 	struct prctl_mm_map map = {
-		.start_code = text, .end_code = text + 1, .start_data = here, .end_data = here + 1,
+		.start_code = here, .end_code = here + 1, .start_data = here, .end_data = here + 1,
 		.start_brk = here, .brk = here, .start_stack = here,
-		.arg_start = text, .arg_end = text + sizeof name, .env_start = here, .env_end = here, .exe_fd = ~0U,
+		.arg_start = at, .arg_end = at + sizeof name, .env_start = here, .env_end = here, .exe_fd = ~0U,
 	};
+	memcpy(my->name, name, sizeof name);
 	SYS(SYS_prctl, PR_SET_NAME, name, 0, 0, 0);
 	SYS(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0);
 }
