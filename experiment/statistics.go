@@ -2,25 +2,18 @@ package experiment
 
 import (
 	"fmt"
-	"math"
-	"slices"
+
+	"github.com/sysreflect/sysreflect/experiment/results"
 )
 
 // median of values, which must not be empty.
-func median(values []float64) float64 {
-	s := slices.Sorted(slices.Values(values))
-	n := len(s)
-	return (s[(n-1)/2] + s[n/2]) / 2
-}
+func median(values []float64) float64 { return results.Summarize(values).Median }
 
-// interval is where the median lies with 95 % confidence, by the sign test: how
-// many values fall below it is binomial, whatever their distribution.
+// interval is where the median lies with 95 % confidence, whatever the values'
+// distribution.
 func interval(values []float64) (lo, hi float64) {
-	s := slices.Sorted(slices.Values(values))
-	n := float64(len(s))
-	k := int(math.Floor(n/2 - 1.96*math.Sqrt(n)/2))
-	k = max(k, 0)
-	return s[k], s[len(s)-1-k]
+	s := results.Summarize(values)
+	return s.Lo, s.Hi
 }
 
 // paired combines the values of two series, round by round.

@@ -240,6 +240,25 @@ func TestBenchstat(t *testing.T) {
 	}
 }
 
+// TestBenchOnTerminal: how far it is shows on a terminal, and is gone at the end. Ctrl-C
+// reaches it there as it reaches everything.
+func TestBenchOnTerminal(t *testing.T) {
+	term := openTerminal(t, account{})
+	out := term.command("TERM=xterm " + reflectBinary + " bench null --time 1 -m patch > table; cat table")
+	if !strings.Contains(out, " % █") || !strings.Contains(out, "\r\x1b[Knull call:") {
+		t.Errorf("no progress, or not taken back: %q", out)
+	}
+	if out := term.command(reflectBinary + " bench null --time 0.3 -m patch"); strings.ContainsAny(out, "\x1b█") {
+		t.Errorf("on a dumb terminal: %q", out)
+	}
+	term.send("TERM=xterm " + reflectBinary + " bench --time 20; echo status=$?\n")
+	term.expect("calls")
+	term.send(ctrlC)
+	if out := term.expect("status=130"); !strings.Contains(out, "note: interrupted after") {
+		t.Errorf("Ctrl-C: %q", out)
+	}
+}
+
 // TestBenchOptions: what is asked for wrongly is said, and nothing is measured.
 func TestBenchOptions(t *testing.T) {
 	for _, args := range [][]string{

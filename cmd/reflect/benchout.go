@@ -50,7 +50,11 @@ func clearProgress() {
 	}
 }
 
+// terminal reports whether f is a terminal that can take a line back.
 func terminal(f *os.File) bool {
+	if os.Getenv("TERM") == "dumb" {
+		return false
+	}
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
 }

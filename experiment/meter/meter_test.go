@@ -2,6 +2,7 @@ package meter
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -212,5 +213,39 @@ func TestEnds(t *testing.T) {
 	f.Remove()
 	if _, err := os.Stat(f.dir); !os.IsNotExist(err) {
 		t.Error("the files are still there")
+	}
+}
+
+// All of a command is kept on its processor, what it starts too.
+func TestKeptOnAProcessor(t *testing.T) {
+	f := files(t)
+	before, err := os.ReadFile("/proc/thread-self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Command{Name: "test", Argv: []string{"/bin/sh", "-c", f.Static}, CPU: 0}.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	pid, err := m.Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil || !bytes.Contains(status, []byte("Cpus_allowed_list:\t0\n")) {
+		t.Errorf("the meter may run elsewhere: %v\n%s", err, status)
+	}
+	after, err := os.ReadFile("/proc/thread-self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func(status []byte) string {
+		_, rest, _ := bytes.Cut(status, []byte("Cpus_allowed_list:"))
+		line, _, _ := bytes.Cut(rest, []byte("\n"))
+		return string(line)
+	}
+	if list(before) != list(after) {
+		t.Errorf("we ran on%s, and now on%s", list(before), list(after))
 	}
 }

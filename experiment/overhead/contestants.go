@@ -90,7 +90,7 @@ func Usable(ctx context.Context) (usable []string, not []results.LeftOut) {
 }
 
 func (c *contestant) start() (*meter.Meter, error) {
-	return meter.Start(c.name, c.argv, c.env, c.files...)
+	return meter.Command{Name: c.name, Argv: c.argv, Env: c.env, Files: c.files, CPU: c.cpu}.Start()
 }
 
 // enlist starts a contestant, or says why it is left out.

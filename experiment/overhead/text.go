@@ -228,9 +228,9 @@ func number(v float64) string {
 // A grid has the medians of one call by one parameter.
 type grid struct {
 	title   string
-	rows         []string // ways
-	columns      []int
-	cells        map[string]*results.Figure // by way and column
+	rows    []string // ways
+	columns []int
+	cells   map[string]*results.Figure // by way and column
 }
 
 // grids are the tables of medians where intervals would be too many.
