@@ -175,9 +175,6 @@ func TestOrphans(t *testing.T) {
 // afterwards is same for a program whose orphans go on for a while.
 func (p program) afterwards(t *testing.T, while time.Duration) {
 	t.Helper()
-	if traced() {
-		while *= 4 // natively; reflect waits for them
-	}
 	var o [2]outcome
 	for i, argv := range [][]string{p.argv, underReflect(nil, p.argv...)} {
 		dir := workDir(t, p.user)
@@ -185,7 +182,12 @@ func (p program) afterwards(t *testing.T, while time.Duration) {
 		cmd := p.command(t.Context(), dir, argv)
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		cmd.Run()
-		time.Sleep(while)
+		switch {
+		case !traced():
+			time.Sleep(while)
+		case i == 0:
+			time.Sleep(2 * while) // reflect waits for them, however long they take
+		}
 		o[i] = outcome{stdout: stdout.String(), stderr: stderr.String(), status: cmd.ProcessState.Sys().(syscall.WaitStatus), files: p.leftBehind(t, dir)}
 	}
 	p.differs(t, o[0], o[1])
