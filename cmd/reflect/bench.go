@@ -146,8 +146,7 @@ func (f *benchFlags) run(path string, subjects []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	defer stop()
+	ctx, ended := untilSignal()
 	run, err := overhead.Run(ctx, o)
 	clearProgress()
 	if err != nil {
@@ -168,9 +167,24 @@ func (f *benchFlags) run(path string, subjects []string) error {
 		run = second
 	}
 	if run.Interrupted {
-		return statusError(128 + int(unix.SIGINT)) // as a shell says it
+		return statusError(128 + int(<-ended)) // as a shell says it
 	}
 	return nil
+}
+
+// untilSignal returns a context that the first signal ends, and which signal that
+// was. The next one has its usual effect.
+func untilSignal() (context.Context, <-chan unix.Signal) {
+	ctx, cancel := context.WithCancel(context.Background())
+	all, first := make(chan os.Signal, 1), make(chan unix.Signal, 1)
+	signal.Notify(all, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	go func() {
+		sig := <-all
+		signal.Stop(all)
+		first <- sig.(unix.Signal)
+		cancel()
+	}()
+	return ctx, first
 }
 
 // An output is a form to write a run in, and where.

@@ -71,9 +71,8 @@ func Policies(mechanisms []string) string {
 	return b.String()
 }
 
-// Usable are the mechanisms that can be used here, and why others can't.
-func Usable(ctx context.Context) (usable []string, not []results.LeftOut) {
-	r := probe.Run(ctx)
+// usable are the mechanisms that can be used here, and why others can't.
+func usable(r *probe.Report) (names []string, not []results.LeftOut) {
 	// From those that stay in the program to those that leave it the farthest.
 	order := []string{"vdso", "patch", "trap", "sud", "notify", "ptrace", "ptrace-all"}
 	slices.SortStableFunc(r.Mechanisms, func(a, b probe.Mechanism) int {
@@ -81,12 +80,12 @@ func Usable(ctx context.Context) (usable []string, not []results.LeftOut) {
 	})
 	for _, m := range r.Mechanisms {
 		if m.Usable {
-			usable = append(usable, m.Name)
+			names = append(names, m.Name)
 		} else {
 			not = append(not, results.LeftOut{Way: m.Name, Why: m.Why})
 		}
 	}
-	return usable, not
+	return names, not
 }
 
 func (c *contestant) start() (*meter.Meter, error) {
@@ -136,10 +135,12 @@ func (b *bench) enlistAll(ctx context.Context) error {
 		b.enlist(&contestant{name: libc, argv: []string{b.files.Dynamic}})
 		b.enlistPreload()
 	}
-	usable, not := Usable(ctx)
+	report := probe.Run(ctx)
 	if ctx.Err() != nil { // then nothing was tried
 		return nil
 	}
+	b.describeProcess(&report.Process)
+	usable, not := usable(&report)
 	for _, l := range not {
 		if len(b.o.Mechanisms) == 0 || slices.Contains(b.o.Mechanisms, l.Way) {
 			b.run.LeftOut = append(b.run.LeftOut, l)
@@ -158,7 +159,25 @@ func (b *bench) enlistAll(ctx context.Context) error {
 		}
 		b.enlist(c)
 	}
+	if b.contestant("vdso") == nil && b.o.wants("getrandom") {
+		b.leaveOut("getrandom", own, errors.New("it follows the counter that vdso exports, and that is not measured"))
+	}
 	return nil
+}
+
+// describeProcess says what native calls pay for because of how we are run.
+func (b *bench) describeProcess(p *probe.Process) {
+	note := func(text string) { b.run.Notes = append(b.run.Notes, text) }
+	b.run.Machine.Container = p.Container
+	switch {
+	case p.Filters > 0:
+		note(fmt.Sprintf("native calls pay for seccomp filters around this run: %d", p.Filters))
+	case p.Seccomp != 0:
+		note("native calls pay for a seccomp filter around this run")
+	}
+	if p.Tracer != 0 {
+		note("this run is itself traced")
+	}
 }
 
 // enlistPreload adds the C library's functions with a library before them that

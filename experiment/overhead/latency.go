@@ -2,11 +2,28 @@ package overhead
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/sysreflect/sysreflect/experiment/meter"
 	"github.com/sysreflect/sysreflect/experiment/results"
 )
+
+// steps is the least that two readings of the counter differ by, in cycles, where
+// that can be seen: among values whose buckets hold one each.
+func steps(h *results.Histogram) float64 {
+	step, last := 0.0, -1.0
+	for _, bar := range h.Bars() {
+		if bar.Hi-bar.Lo > h.Scale {
+			break
+		}
+		if gap := bar.Lo - last; last >= 0 && (step == 0 || gap < step) {
+			step = gap
+		}
+		last = bar.Lo
+	}
+	return step
+}
 
 const (
 	// Calls that are timed one by one, of each figure, in so many turns.
@@ -32,6 +49,10 @@ func (b *bench) latencies(ctx context.Context) {
 			return
 		}
 		reading[loop] = uint32(h.Quantile(0.5))
+		if step := steps(h); loop == meter.Loop && step > 2 {
+			b.run.Notes = append(b.run.Notes, fmt.Sprintf("the time stamp counter moves in steps of %s ns: calls that are timed one by one fall on these",
+				number(step/b.hz*1e9)))
+		}
 	}
 	for turn := range latencyTurns {
 		for i, t := range b.tasks {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/sysreflect/sysreflect/experiment/machine"
 	"github.com/sysreflect/sysreflect/experiment/meter"
-	"github.com/sysreflect/sysreflect/experiment/results"
 )
 
 const (
@@ -46,16 +45,14 @@ func (b *bench) scale(ctx context.Context, first meter.Moment) error {
 		b.threads(ctx, n, float64(i)/float64(len(all)), 1/float64(len(all)))
 	}
 	b.run.Notes = append(b.run.Notes, "ns: processor time for a call, of the program and of what serves it; what neither uses is not in it")
-	b.run.Noise.How = "native calls of two processes, as many threads in each: the farthest that a ratio's interval goes from 1"
-	for i := range b.run.Figures {
-		f := &b.run.Figures[i]
-		if base := b.run.BaselineOf(f); f.Way == again && base != nil {
-			r := results.Compare(f, base, 0).Ratio
-			b.run.Noise.Value = max(b.run.Noise.Value, r.Hi-1, 1-r.Lo)
-		}
+	b.run.Noise.How = "native calls of two processes, as many threads in each: the farthest that the 95 % interval of a ratio goes from 1"
+	for _, n := range all {
+		b.run.Noise.Value = max(b.run.Noise.Value, b.apart(group(n)))
 	}
 	return nil
 }
+
+func group(threads int) string { return "threads=" + strconv.Itoa(threads) }
 
 // threads measures with n of them. Meters only ever get more.
 func (b *bench) threads(ctx context.Context, n int, from, share float64) {
@@ -103,7 +100,7 @@ func (b *bench) threads(ctx context.Context, n int, from, share float64) {
 		for k, v := range t.figure.Params {
 			f.Params[k] = v
 		}
-		f.Group = "threads=" + strconv.Itoa(n)
+		f.Group = group(n)
 		f.Samples = samples[t][:rounds]
 		b.run.Figures = append(b.run.Figures, f)
 	}

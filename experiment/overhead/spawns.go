@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/sysreflect/sysreflect/experiment/meter"
@@ -50,16 +51,25 @@ func (b *bench) spawns(ctx context.Context) {
 	rounds := 0
 	for ; rounds < maxSpawns && ctx.Err() == nil && (rounds < minSpawns || time.Now().Before(end)); rounds++ {
 		b.progress(phaseSpawn, float64(rounds)/maxSpawns, "starts")
-		for i := 0; i < len(starts) && ctx.Err() == nil; {
-			s := starts[i]
+		order := slices.Clone(starts)
+		if rounds%2 == 1 {
+			slices.Reverse(order)
+		}
+		for _, s := range order {
+			if ctx.Err() != nil {
+				break
+			}
+			// Once untimed: what is started after its like is started faster.
 			took, err := s.once()
+			if err == nil {
+				took, err = s.once()
+			}
 			if err != nil {
 				b.leaveOut("spawn", s.figure.Way, err)
-				starts = append(starts[:i], starts[i+1:]...)
+				starts = slices.DeleteFunc(starts, func(o *start) bool { return o == s })
 				continue
 			}
 			s.figure.Samples = append(s.figure.Samples, float64(took)/b.hz*1e6)
-			i++
 		}
 	}
 	whole := rounds
@@ -73,7 +83,7 @@ func (b *bench) spawns(ctx context.Context) {
 			b.run.Figures = append(b.run.Figures, s.figure)
 		}
 	}
-	b.spawnNoise()
+	b.setNoise("spawn", b.apart("spawn"))
 }
 
 // planSpawns starts the meters that start, natively and under each mechanism.
@@ -126,18 +136,6 @@ func (b *bench) planSpawns() (starter []*meter.Meter, starts []*start, err error
 		add(under, c.name, "fork")
 	}
 	return starter, starts, nil
-}
-
-func (b *bench) spawnNoise() {
-	worst := 0.0
-	for i := range b.run.Figures {
-		f := &b.run.Figures[i]
-		if base := b.run.BaselineOf(f); f.Way == again && base != nil && f.Group == "spawn" {
-			r := results.Compare(f, base, 0).Ratio
-			worst = max(worst, r.Hi-1, 1-r.Lo)
-		}
-	}
-	b.setNoise("spawn", worst)
 }
 
 func (b *bench) setNoise(subject string, v float64) {

@@ -437,7 +437,8 @@ func (p *printer) machine() string {
 func (p *printer) wrap(indent, text string) {
 	line := indent
 	empty := true
-	for word := range strings.FieldsSeq(text) {
+	for word := range strings.FieldsSeq(strings.ReplaceAll(text, " %", "\x00%")) {
+		word = strings.ReplaceAll(word, "\x00", " ") // a number and its sign stay together
 		if !empty && len([]rune(line))+1+len([]rune(word)) > Width {
 			fmt.Fprintln(p, line)
 			line, empty = strings.Repeat(" ", max(2, len(indent))), true

@@ -213,3 +213,16 @@ func TestOptions(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestSteps(t *testing.T) {
+	h := &results.Histogram{Scale: 1}
+	for _, v := range []uint64{52, 52, 78, 104, 130, 5000, 5026} {
+		h.Record(v)
+	}
+	if got := steps(h); got != 26 {
+		t.Errorf("%v, want 26", got)
+	}
+	if got := steps(&results.Histogram{Scale: 1}); got != 0 {
+		t.Errorf("nothing was read: %v", got)
+	}
+}

@@ -210,17 +210,28 @@ func (b *bench) collect() {
 }
 
 // noise is how far the second native contestant lay from the first, at most, in
-// what both were measured in, and how far apart sessions were.
+// what both were measured in.
 func (b *bench) noise() {
-	n := &b.run.Noise
-	n.How = "native calls, measured in two processes at a time: the farthest that a ratio's interval goes from 1"
+	b.run.Noise.How = "native calls, measured in two processes at a time: the farthest that the 95 % interval of a ratio goes from 1"
+	b.run.Noise.Value = b.apart("calls")
+}
+
+// apart is the farthest that the ratio of the two native contestants goes from 1, in
+// figures of one group. How far single sessions went is each figure's own matter, see
+// [results.Figure.Spread].
+func (b *bench) apart(group string) (most float64) {
 	for i := range b.run.Figures {
 		f := &b.run.Figures[i]
 		base := b.run.BaselineOf(f)
-		if f.Way != again || base == nil || f.Group != "calls" {
+		if f.Way != again || base == nil || f.Group != group || len(f.Samples) != len(base.Samples) {
 			continue
 		}
-		r := results.Compare(f, base, 0).Ratio
-		n.Value = max(n.Value, r.Hi-1, 1-r.Lo)
+		ratios := make([]float64, len(f.Samples))
+		for k := range ratios {
+			ratios[k] = f.Samples[k] / base.Samples[k]
+		}
+		r := results.Summarize(ratios)
+		most = max(most, r.Hi-1, 1-r.Lo)
 	}
+	return most
 }
