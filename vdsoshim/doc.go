@@ -34,10 +34,12 @@
 //	             behind them CounterSites counters of sites
 //	SlotsOff     with the generator only: its slots, private, RW-: locks and what
 //	             a call saves of its caller, nothing secret
-//	SecretsOff   with the generator only: a page for each slot, which the kernel
-//	             may drop (MAP_DROPPABLE), and wipes at a fork, RW-
 //	StubsOff     with patching only: code that patched sites lead to, R-X
 //	RegionSize   end
+//
+// With the generator there is elsewhere, at a place that the kernel chooses and the link
+// page holds, a page for each slot, which the kernel may drop (MAP_DROPPABLE), and
+// wipes at a fork, RW-.
 //
 // In the memory file image and control page have the same offsets, and a
 // user's own vDSO image stands at UserOff.

@@ -147,7 +147,7 @@ func (s *subject) run(t *testing.T, mode string, args ...string) (string, error)
 	number("blocks", uint64(binary.LittleEndian.Uint32(s.image[s.layout["planOff"]+planBlocks:])))
 	for name, symbol := range map[string]string{
 		"gate": "GateOff", "handoff": "HandoffOff", "control": "ControlOff", "link": "LinkOff",
-		"slots": "SlotsOff", "slotssize": "SlotsSize", "secrets": "SecretsOff", "secretssize": "SecretsSize",
+		"slots": "SlotsOff", "slotssize": "SlotsSize", "secrets": "LinkSecrets", "secretssize": "SecretsSize",
 		"imagesize": "ImageSize", "size": "RegionSize",
 		"vdso": "getrandom", "reflected": "reflectedGetrandom",
 	} {

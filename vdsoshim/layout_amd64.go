@@ -23,13 +23,13 @@ const (
 	LinkNearLibraries     = 0x55
 	LinkNearProgram       = 0x54
 	LinkOff               = 0x10000
+	LinkSecrets           = 0x70
 	LinkStubs             = 0x53
 	MaxTraps              = 0x3ff
 	NearLater             = 0x18
 	NearSize              = 0x8000
 	PageSize              = 0x1000
-	RegionSize            = 0x100000
-	SecretsOff            = 0x70000
+	RegionSize            = 0x80000
 	SecretsSize           = 0x80000
 	SigsysBlocked         = 0x7b
 	SigsysOff             = 0x2b000
@@ -48,10 +48,10 @@ const (
 	StubSite              = 0x30
 	StubSize              = 0x40
 	StubUnwind            = 0x38
-	StubsOff              = 0xf0000
+	StubsOff              = 0x70000
 	StubsSize             = 0x10000
 	TrapData              = 0x5300
-	UserOff               = 0x100000
+	UserOff               = 0x80000
 	ChachaAvx2Off         = 0x8680
 	ChachaAvx2ZmmOff      = 0x9180
 	ChachaAvx512Off       = 0x7380
@@ -99,7 +99,7 @@ const (
 	cpuDispatchOff = 0x61e1
 	cpuVdsoOff     = 0x5123
 	planOff        = 0x26e0
-	stubsOff       = 0xf0000
+	stubsOff       = 0x70000
 	tableOff       = 0x2940
 	trapsOff       = 0x4100
 	valuesOff      = 0x30c0
@@ -107,7 +107,7 @@ const (
 
 var (
 	actions            = function{0x9c00, 1024}
-	begin              = function{0xb19e, 181}
+	begin              = function{0xb145, 181}
 	chachaAvx2         = function{0x8680, 2816}
 	chachaAvx2Zmm      = function{0x9180, 256}
 	chachaAvx512       = function{0x7380, 4864}
@@ -118,31 +118,31 @@ var (
 	delivered          = function{0xa000, 128}
 	dispatch           = function{0x6240, 256}
 	enter              = function{0xa0d0, 80}
-	exitFor            = function{0xb0f5, 120}
+	exitFor            = function{0xb09c, 120}
 	exits              = function{0xc800, 16}
 	fillByCall         = function{0xa120, 102}
 	forget             = function{0x6340, 64}
 	forward            = function{0x95c0, 512}
 	getrandom          = function{0x50c0, 1984}
 	getrandomRare      = function{0xa186, 446}
-	handoffMain        = function{0xa3ab, 2140}
-	install            = function{0xbd03, 226}
-	intern             = function{0xbc7a, 137}
-	maskedAt           = function{0xb16d, 49}
+	handoffMain        = function{0xa3ab, 2051}
+	install            = function{0xbcaa, 226}
+	intern             = function{0xbc21, 137}
+	maskedAt           = function{0xb114, 49}
 	openGate           = function{0xe000, 16}
 	rdpid              = function{0x99c0, 8}
 	reflectedGetrandom = function{0x5880, 2368}
-	requeue            = function{0xb3c6, 124}
+	requeue            = function{0xb36d, 124}
 	restorer           = function{0xa081, 79}
-	sigsys             = function{0xb442, 925}
+	sigsys             = function{0xb3e9, 925}
 	stubClockGetres    = function{0x99e0, 16}
 	stubClockGettime   = function{0x99d0, 16}
 	stubGetcpu         = function{0x9a10, 16}
 	stubGetrandom      = function{0xa344, 103}
 	stubGettimeofday   = function{0x99f0, 16}
 	stubTime           = function{0x9a00, 16}
-	take               = function{0xb253, 371}
-	virtual            = function{0xbde5, 2154}
+	take               = function{0xb1fa, 371}
+	virtual            = function{0xbd8c, 2154}
 )
 
 var (

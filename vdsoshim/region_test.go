@@ -138,7 +138,6 @@ func TestHandoff(t *testing.T) {
 		{name: "generator, AVX-512", mode: "shim", o: withBlocks(AVX512, Options{Kernel: kernel})},
 		{name: "generator, AVX-512, unwind", mode: "unwindgate", o: withBlocks(AVX512, Options{Kernel: kernel})},
 		{name: "generator, slots taken", mode: "slotstaken", o: withGenerator(Options{Kernel: kernel})},
-		{name: "generator, secrets taken", mode: "secretstaken", o: withGenerator(Options{Kernel: kernel})},
 		{name: "user's image", mode: "user", o: Options{Kernel: fakeImage}, user: fakeBytes, kernel: fake},
 		{name: "user's image over the kernel's", mode: "userkernel", o: Options{Kernel: kernel, Bind: everything(Stub)}, user: kernelBytes},
 		{name: "user's image, longer", mode: "user", o: Options{Kernel: fakeImage}, user: long, kernel: fake},

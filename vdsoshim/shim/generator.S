@@ -48,6 +48,7 @@
 #define CONTROL (__ehdr_start + CONTROL_OFF)(%rip)
 #define PLAN(what) (shim_plan + (what))(%rip)
 #define FORGET (__ehdr_start + FORGET_OFF)(%rip)
+#define SECRETS (__ehdr_start + LINK_OFF + 8 * LINK_SECRETS)(%rip)
 #define GENERATOR (__ehdr_start + LINK_OFF + 8 * LINK_GENERATOR)(%rip)
 
 /* The slot of this processor: rax is its offset. Eight bytes that are
@@ -96,10 +97,10 @@
 
 /* r10 is the secret page of the slot r8. Changes rax. */
 	.macro FIND_SECRET
-	mov GENERATOR, %r10
 	mov %r8, %rax
-	sub %r10, %rax
-	lea (SECRETS_OFF - SLOTS_OFF)(%r10, %rax, 2), %r10
+	sub GENERATOR, %rax
+	mov SECRETS, %r10
+	lea (%r10, %rax, 2), %r10
 	.endm
 
 /*

@@ -49,7 +49,7 @@
  * while it is locked, and clear in every address of a slot. */
 #define LOCK_BIT 1
 
-/* The secret part, one page at SECRETS_OFF. */
+/* The secret part, a page at LINK_SECRETS. */
 #define BATCH 2016		/* random bytes, zero once handed out */
 #define SECRET_KEY BATCH	/* 32 bytes, so that 2 KiB of key stream end behind it */
 #define SECRET_GENERATION 2048	/* 0 after the page was dropped or wiped */

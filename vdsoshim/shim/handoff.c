@@ -84,39 +84,56 @@ static long map_user(u64 kernel, u64 size, long fd)
 	return err;
 }
 
-/* The generator's slots, or 0: without them the system call serves. */
-static u64 map_generator(u64 base)
+/* Memory where the kernel likes, or 0. */
+static u64 map_anywhere(u64 hint, u64 size, long prot, long flags)
 {
-	u64 slots = base + SLOTS_OFF, secrets = base + SECRETS_OFF;
-	const long rw = PROT_READ | PROT_WRITE, new = MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+	long at = gate(__NR_mmap, hint, size, prot, flags | MAP_ANONYMOUS, -1, 0);
 
-	if (!shim_plan.blocks)
-		return 0;
-	if (map(slots, SLOTS_SIZE, rw, MAP_PRIVATE | new, -1, 0))
-		return 0;
-	if (!shim_plan.fallback && !map(secrets, SECRETS_SIZE, rw, MAP_DROPPABLE | new, -1, 0))
-		return slots;
+	return at < 0 && at > -PAGE_SIZE ? 0 : (u64)at;
+}
+
+/* The secret parts of the generator's slots, or 0. */
+static u64 map_secrets(void)
+{
+	const long rw = PROT_READ | PROT_WRITE;
+	u64 secrets = shim_plan.fallback ? 0 : map_anywhere(0, SECRETS_SIZE, rw, MAP_DROPPABLE);
+
+	if (secrets)
+		return secrets;
 	/* Linux before 6.11. Wiped at a fork or not at all; the rest is for
 	 * where it works, so that nothing secret gets into a file. */
-	if (!map(secrets, SECRETS_SIZE, rw, MAP_PRIVATE | new, -1, 0)) {
-		if (!gate(__NR_madvise, secrets, SECRETS_SIZE, MADV_WIPEONFORK, 0, 0, 0)) {
-			gate(__NR_madvise, secrets, SECRETS_SIZE, MADV_DONTDUMP, 0, 0, 0);
-			gate(__NR_mlock2, secrets, SECRETS_SIZE, MLOCK_ONFAULT, 0, 0, 0);
-			return slots;
-		}
+	secrets = map_anywhere(0, SECRETS_SIZE, rw, MAP_PRIVATE);
+	if (!secrets)
+		return 0;
+	if (gate(__NR_madvise, secrets, SECRETS_SIZE, MADV_WIPEONFORK, 0, 0, 0)) {
 		gate(__NR_munmap, secrets, SECRETS_SIZE, 0, 0, 0, 0);
+		return 0;
 	}
-	gate(__NR_munmap, slots, SLOTS_SIZE, 0, 0, 0, 0);
-	return 0;
+	gate(__NR_madvise, secrets, SECRETS_SIZE, MADV_DONTDUMP, 0, 0, 0);
+	gate(__NR_mlock2, secrets, SECRETS_SIZE, MLOCK_ONFAULT, 0, 0, 0);
+	return secrets;
+}
+
+/* The generator's slots: without them the system call serves. */
+static void map_generator(struct link *link, u64 base)
+{
+	u64 slots = base + SLOTS_OFF;
+
+	if (!shim_plan.blocks || map(slots, SLOTS_SIZE, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0))
+		return;
+	link->secrets = map_secrets();
+	if (link->secrets)
+		link->generator = slots;
+	else
+		gate(__NR_munmap, slots, SLOTS_SIZE, 0, 0, 0, 0);
 }
 
 /* Memory for stubs, where the kernel likes it best if not at the address asked
  * for: whether a jump reaches it is seen when there is a site. */
 static u64 map_near(u64 hint)
 {
-	long at = gate(__NR_mmap, hint, NEAR_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return at < 0 && at > -PAGE_SIZE ? 0 : (u64)at;
+	return map_anywhere(hint, NEAR_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE);
 }
 
 /* Stubs in the region serve programs below 2 GiB, whose displacements reach
@@ -211,7 +228,7 @@ void HIDDEN shim_handoff_main(struct handoff *h)
 		link->to[i] = to;
 	}
 
-	link->generator = map_generator(base);
+	map_generator(link, base);
 	link->self = base;
 	link->table = (u64)shim_table;
 	map_stubs(link, base, phdr, loader);

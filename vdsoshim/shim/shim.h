@@ -20,11 +20,13 @@
 #define SIGSYS_SIZE 0x4000
 #define SLOTS_OFF 0x30000	/* private: the generator's slots, see generator.h */
 #define SLOTS_SIZE 0x40000
-#define SECRETS_OFF 0x70000	/* their secret parts, droppable */
-#define SECRETS_SIZE 0x80000
-#define STUBS_OFF 0xf0000	/* with patching only: code for patched sites, see reflected.S */
+#define STUBS_OFF 0x70000	/* with patching only: code for patched sites, see reflected.S */
 #define STUBS_SIZE 0x10000
-#define REGION_SIZE 0x100000
+#define REGION_SIZE 0x80000
+
+/* The slots' secret parts, droppable, wherever the kernel likes: the region must end
+ * below 0x108000, where valgrind loads programs. */
+#define SECRETS_SIZE 0x80000
 
 /* More stubs, wherever the program's code is too far for a jump. */
 #define NEAR_SIZE 0x8000
@@ -72,7 +74,8 @@
 #define NEAR_LATER 24
 #define LINK_TABLE (LINK_NEAR_LATER + NEAR_LATER)	/* of the dispatcher */
 #define LINK_SELF (LINK_TABLE + 1)	/* the image */
-#define LINK_WORDS (LINK_TABLE + 2)
+#define LINK_SECRETS (LINK_TABLE + 2)	/* of the generator */
+#define LINK_WORDS (LINK_TABLE + 3)
 
 /* Offsets into struct plan, for assembly. */
 #define PLAN_STATE_SIZE 0
@@ -131,7 +134,7 @@ struct link {
 	u64 generator;
 	u64 stubs;
 	u64 near_program, near_libraries, near_later[NEAR_LATER];
-	u64 table, self;
+	u64 table, self, secrets;
 };
 
 extern const u32 HIDDEN shim_table[DISPATCH_CALLS];

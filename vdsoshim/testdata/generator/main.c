@@ -80,6 +80,7 @@ void adopt(void)
 
 	map_image(&r);
 	handoff(&r, AT_SYSINFO_EHDR);
+	secrets = ((u64 *)(base + num("link")))[num("secrets")];
 	((getrandom_fn *)vdso)(0, 0, 0, params, ~0UL);
 	state_size = params[0];
 	state_flags = params[2];
@@ -112,7 +113,6 @@ int main(int argc, char **argv)
 	reflected = base + num("reflected");
 	gate = base + num("gate");
 	slots = base + num("slots");
-	secrets = base + num("secrets");
 	slots_size = num("slotssize");
 	secrets_size = num("secretssize");
 	locks = num("locksoutside") ? EXTRA : slots;

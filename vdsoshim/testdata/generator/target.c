@@ -88,13 +88,14 @@ void start(struct proc *p)
 		ptrace(PTRACE_TRACEME, 0, 0, 0);
 		if (failures)
 			_exit(1);
-		asm volatile("int3" : : "a"(state_size), "b"(state_flags));
+		asm volatile("int3" : : "a"(state_size), "b"(state_flags), "c"(secrets));
 		_exit(3);
 	}
 	wait_trap(p, &status);
 	ptrace(PTRACE_SETOPTIONS, p->pid, 0, OPTIONS);
 	state_size = p->regs.rax;
 	state_flags = p->regs.rbx;
+	secrets = p->regs.rcx;
 	store(p, gate, "\xcc", 1);
 }
 
