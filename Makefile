@@ -29,7 +29,7 @@ test: deps ## run all tests
 behaviour: deps ## print the table of what programs see, natively and under each mechanism
 	@cd integration && $(GO) test -count 1 -run '^TestBehaviour$$'
 
-soak: ## the generator's tests in their long form; SOAK=30m says about how long
+soak: ## the generator's tests in their long form; SOAK=30m says about how long, half a minute at least
 	SOAK=$(SOAK) $(GO) test -timeout 0 -count 1 -v -run 'TestExplore|TestModel|TestRestoredTwice|TestStress' ./vdsoshim
 
 check: deps lint generated ## everything: lint, generated files, builds, race detector, libseccomp twin

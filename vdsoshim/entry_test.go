@@ -8,10 +8,7 @@ import (
 // Both entries leave alone what they must: every register, with the system call
 // instruction beside the entry that stands in for it, and the stack.
 func TestEntries(t *testing.T) {
-	lengths := 1000
-	if soak() != 0 {
-		lengths = 100000
-	}
+	const lengths = 1000
 	eachBlockFunction(t, func(t *testing.T, b blockFunction) {
 		states := 0xe7 // of xsave: x87, SSE, AVX, mask registers, both parts of zmm
 		if b.off == ChachaAvx2Off {

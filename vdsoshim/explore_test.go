@@ -1,28 +1,11 @@
 package vdsoshim
 
 import (
-	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
-
-// soak is how long the tests of the generator go on, from SOAK=10m in the
-// environment ("make soak"), or 0 for their short form.
-func soak() time.Duration {
-	d, _ := time.ParseDuration(os.Getenv("SOAK"))
-	return d
-}
-
-// everyth makes the harness try every nth instruction or so; all of them in a
-// soak.
-func everyth(n int) string {
-	if soak() != 0 {
-		n = 1
-	}
-	return "every=" + strconv.Itoa(n)
-}
 
 // happenings are what may happen at an instruction, see testdata/generator/explore.c.
 func happenings(droppable bool, all ...string) string {
@@ -56,10 +39,13 @@ func TestExplore(t *testing.T) {
 				if !droppable {
 					s.args = []string{"nodroppable=1"}
 				}
-				t.Log(s.pass(t, "explore", happenings(droppable, everything...), everyth(outside)))
-				// The block function too, at some of its thousands of instructions.
-				t.Log(s.pass(t, "explore", happenings(droppable, "d", "f", "b", "n", "fdn"), everyth(inside),
-					"scenario=in two parts", "stride=211", "offset="+strconv.Itoa(int(time.Now().UnixNano()%211))))
+				// In parallel: each may take as long as all of its block function.
+				soaking(0.5/blocks(), func() {
+					t.Log(s.pass(t, "explore", happenings(droppable, everything...), everyth(outside)))
+					// The block function too, at some of its thousands of instructions.
+					t.Log(s.pass(t, "explore", happenings(droppable, "d", "f", "b", "n", "fdn"), everyth(inside),
+						"scenario=in two parts", "stride=211", "offset="+strconv.Itoa(int(time.Now().UnixNano()%211))))
+				})
 			})
 		}
 	})

@@ -205,19 +205,18 @@ func (m *model) replay(out string) (requests int, err error) {
 
 // The whole generator says what the model says, given the same keys.
 func TestModel(t *testing.T) {
-	rounds := 1000
-	if soak() != 0 {
-		rounds = 100000
-	}
+	const rounds = 1000
 	eachBlockFunction(t, func(t *testing.T, b blockFunction) {
 		for _, noDroppable := range []bool{false, true} {
-			out := realSubject(t, b.off, noDroppable).pass(t, "model", "rounds="+strconv.Itoa(rounds))
-			m := &model{generation: 1, slots: make([]modelSlot, SlotsSize/2048)}
-			if n, err := m.replay(out); err != nil {
-				t.Fatal(err)
-			} else if n != rounds {
-				t.Fatalf("%d requests, not %d", n, rounds)
-			}
+			soaking(0.1/blocks()/2, func() {
+				out := realSubject(t, b.off, noDroppable).pass(t, "model", "rounds="+strconv.Itoa(rounds))
+				m := &model{generation: 1, slots: make([]modelSlot, SlotsSize/2048)}
+				if n, err := m.replay(out); err != nil {
+					t.Fatal(err)
+				} else if n != rounds {
+					t.Fatalf("%d requests, not %d", n, rounds)
+				}
+			})
 		}
 	})
 }

@@ -6,6 +6,8 @@ import "testing"
 // instruction of one, repeats nothing once the generation has changed.
 func TestRestoredTwice(t *testing.T) {
 	for _, noDroppable := range []bool{false, true} {
-		t.Log(realSubject(t, bestBlockFunction().off, noDroppable).pass(t, "restore", everyth(60)))
+		soaking(0.1/2, func() {
+			t.Log(realSubject(t, bestBlockFunction().off, noDroppable).pass(t, "restore", everyth(60)))
+		})
 	}
 }

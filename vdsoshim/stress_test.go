@@ -11,7 +11,7 @@ import (
 func TestStress(t *testing.T) {
 	length, bits := 500*time.Millisecond, 22
 	if soak() != 0 {
-		length, bits = soak()/8, 27
+		length, bits = time.Duration(float64(soak())*0.3/blocks()/2), 27
 	}
 	eachBlockFunction(t, func(t *testing.T, b blockFunction) {
 		for _, noDroppable := range []bool{false, true} {
