@@ -35,6 +35,7 @@ sudo                                sudo
 setcap                              libcap2-bin
 script                              bsdutils
 hyperfine                           hyperfine
+criu                                criu
 /usr/src/linux-source-6.12.tar.xz   linux-source-6.12
 '
 
