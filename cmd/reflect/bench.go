@@ -3,35 +3,29 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/sysreflect/sysreflect/cmd/reflect/internal/cli"
 	"github.com/sysreflect/sysreflect/experiment/overhead"
-	"github.com/sysreflect/sysreflect/experiment/results"
 	"github.com/sysreflect/sysreflect/policy"
 )
 
 // benchFlags are the flags of `reflect bench` and of its subjects.
 type benchFlags struct {
-	mechanisms  string
-	threads     string
-	bytes       string
-	seconds     string
-	unit        string
-	json, goFmt string
-	text        bool
-	pin         bool
-	check       bool
+	outputFlags
+	mechanisms string
+	threads    string
+	bytes      string
+	seconds    string
+	unit       string
+	text       bool
+	pin        bool
+	check      bool
 }
 
 func benchCommand() *cli.Command {
@@ -54,6 +48,8 @@ func benchCommand() *cli.Command {
 		benchOne("time", "clock_gettime", []string{"time"}),
 		benchOne("spawn", "starts, execs and forks", []string{"spawn"}),
 		benchOne("tax", "what calls pay that are not reflected", []string{"tax"}),
+		benchWorkloadCommand(),
+		benchCompareCommand(),
 	)
 	return cmd
 }
@@ -83,8 +79,7 @@ func benchOne(name, short string, subjects []string) *cli.Command {
 	flags.String(&f.seconds, "time", "", "", "spend about that many `seconds` in loops")
 	flags.String(&f.unit, "unit", "", "ns", "print `ns` or cycles of the time stamp counter").Words("ns", "cycles")
 	flags.Bool(&f.text, "text", "", "every figure with its interval, for a mail")
-	flags.String(&f.json, "json", "", "", "write everything to `file`, each sample too")
-	flags.String(&f.goFmt, "go", "", "", "write Go benchmark format, for benchstat, to `file`")
+	f.register(flags)
 	flags.Bool(&f.check, "check", "", "measure twice; fail if the two differ by more than chance")
 	return cmd
 }
@@ -142,17 +137,18 @@ func (f *benchFlags) run(path string, subjects []string) error {
 	if err != nil {
 		return err
 	}
-	files, err := f.open() // before anything is measured
+	outputs, err := f.open() // before anything is measured
 	if err != nil {
 		return err
 	}
-	ctx, ended := untilSignal()
+	ctx, first := untilSignal()
 	run, err := overhead.Run(ctx, o)
 	clearProgress()
 	if err != nil {
 		return err
 	}
-	if err := f.write(run, files); err != nil {
+	text := overhead.TextOptions{Cycles: f.unit == "cycles", All: f.text}
+	if err := outputs.write(run, func(w io.Writer) error { return overhead.WriteText(w, run, text) }); err != nil {
 		return err
 	}
 	if f.check && !run.Interrupted {
@@ -166,68 +162,5 @@ func (f *benchFlags) run(path string, subjects []string) error {
 		}
 		run = second
 	}
-	if run.Interrupted {
-		return statusError(128 + int(<-ended)) // as a shell says it
-	}
-	return nil
-}
-
-// untilSignal returns a context that the first signal ends, and which signal that
-// was. The next one has its usual effect.
-func untilSignal() (context.Context, <-chan unix.Signal) {
-	ctx, cancel := context.WithCancel(context.Background())
-	all, first := make(chan os.Signal, 1), make(chan unix.Signal, 1)
-	signal.Notify(all, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	go func() {
-		sig := <-all
-		signal.Stop(all)
-		first <- sig.(unix.Signal)
-		cancel()
-	}()
-	return ctx, first
-}
-
-// An output is a form to write a run in, and where.
-type output struct {
-	to    *os.File
-	write func(*results.Run, io.Writer) error
-}
-
-func (f *benchFlags) open() (files []output, err error) {
-	for _, o := range []struct {
-		name  string
-		write func(*results.Run, io.Writer) error
-	}{{f.json, (*results.Run).WriteJSON}, {f.goFmt, (*results.Run).WriteGo}} {
-		to := os.Stdout
-		if o.name == "" {
-			continue
-		}
-		if o.name != "-" {
-			if to, err = os.Create(o.name); err != nil {
-				return nil, err
-			}
-		}
-		files = append(files, output{to, o.write})
-	}
-	return files, nil
-}
-
-// write writes a run in the forms that were asked for, and as text unless another
-// one has standard output.
-func (f *benchFlags) write(run *results.Run, files []output) error {
-	text := true
-	for _, o := range files {
-		if err := o.write(run, o.to); err != nil {
-			return err
-		}
-		if o.to == os.Stdout {
-			text = false
-		} else if err := o.to.Close(); err != nil {
-			return err
-		}
-	}
-	if !text {
-		return nil
-	}
-	return overhead.WriteText(os.Stdout, run, overhead.TextOptions{Cycles: f.unit == "cycles", All: f.text})
+	return ended(run, first)
 }

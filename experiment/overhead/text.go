@@ -352,6 +352,14 @@ func (p *printer) latencies() {
 
 // end says what was subtracted, what the noise is, what was left out, and on what
 // machine it was.
+// WriteEnd writes what stands below the figures of any run: noise, notes, the machine,
+// and what repeats it.
+func WriteEnd(w io.Writer, run *results.Run) error {
+	p := &printer{Writer: bufio.NewWriter(w), run: run, rate: 1, unit: "ns"}
+	p.end()
+	return p.Flush()
+}
+
 func (p *printer) end() {
 	if line := p.subtracted(); line != "" {
 		p.wrap("", line)
@@ -373,7 +381,7 @@ func (p *printer) end() {
 		p.wrap("", "note: interrupted after "+time.Duration(p.run.Seconds*1e9).Round(100*time.Millisecond).String()+": this is what there is")
 	}
 	p.wrap("", p.machine())
-	p.wrap("", "reproduce: "+strings.Join(p.run.Command, " "))
+	p.wrap("", "reproduce: "+results.CommandLine(p.run.Command))
 }
 
 func (p *printer) noise() string {

@@ -30,23 +30,11 @@ func (d *document) about() {
 	}
 	d.el("h2", "How to repeat it")
 	d.open("pre")
-	d.text(command(d.run.Command))
+	d.text(results.CommandLine(d.run.Command))
 	d.end("pre")
 	d.el("p", fmt.Sprintf("It took %.0f seconds. reflect %s.", d.run.Seconds, d.run.Machine.Reflect), "class", "soft")
 	d.machine()
 	d.numbers()
-}
-
-// command is a command line for a shell.
-func command(words []string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = w
-		if w == "" || strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,:=@%+") != "" {
-			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(quoted, " ")
 }
 
 func (d *document) machine() {

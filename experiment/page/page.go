@@ -21,7 +21,7 @@ func Write(w io.Writer, run *results.Run) error {
 	for i := range comparisons {
 		d.of[comparisons[i].Figure.Key()] = &comparisons[i]
 	}
-	title := strings.Join(run.Command, " ")
+	title := results.CommandLine(run.Command)
 	d.head(title)
 	d.el("h1", title)
 	d.answer()

@@ -94,6 +94,33 @@ func TestAcrossFamily(t *testing.T) {
 	}
 }
 
+func TestWriteCompared(t *testing.T) {
+	a, b := twoRuns(1.5)
+	var out strings.Builder
+	if err := WriteCompared(&out, a, b, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"not alike", "6.12.0", "null/native", "slower than before", "n.s. (", "1 of 2 figures differ"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+	if strings.Index(out.String(), "6.18.0") > strings.Index(out.String(), "null/native") {
+		t.Error("figures stand before what the runs were not alike in")
+	}
+	out.Reset()
+	if err := WriteCompared(&out, a, a, false); err != nil || !strings.Contains(out.String(), "0 of 2 figures differ") ||
+		strings.Contains(out.String(), "null/patch") {
+		t.Errorf("%v, a run against itself:\n%s", err, &out)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	if got, want := CommandLine([]string{"sh", "-c", "echo 'a b'", "", "x=1"}), `sh -c 'echo '\''a b'\''' '' x=1`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestFingerprint(t *testing.T) {
 	h := fnv.New64a()
 	h.Write([]byte("version: 1\n"))

@@ -110,6 +110,9 @@ func Measure(ctx context.Context, s *Subject, plan *Schedule) (*Measured, error)
 			m.Runs[i] = append(m.Runs[i], r)
 		}
 	}
+	if len(m.Runs[0]) < leastRounds {
+		m.note(fmt.Sprintf("fewer than %d rounds: no difference can be told from chance", leastRounds))
+	}
 	return m, m.count(ctx, tell)
 }
 

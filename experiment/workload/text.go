@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/sysreflect/sysreflect/experiment/results"
@@ -48,8 +47,8 @@ func (o *Outcome) answer(r *Row) string {
 	case r.Way == Native:
 		return ""
 	case r.Way == Again && r.Against != nil:
-		d := 100 * (r.Against.Ratio.Median - 1)
-		return fmt.Sprintf("(noise: native differs from itself by %s %%)", strings.TrimPrefix(results.Digits(d, d/10), "-"))
+		d := 100 * r.Against.Noise
+		return fmt.Sprintf("(noise: native differs from itself by up to %s %%)", results.Digits(d, d/10))
 	case r.Against == nil:
 		return ""
 	}
