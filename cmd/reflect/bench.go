@@ -49,6 +49,7 @@ func benchCommand() *cli.Command {
 		benchOne("spawn", "starts, execs and forks", []string{"spawn"}),
 		benchOne("tax", "what calls pay that are not reflected", []string{"tax"}),
 		benchWorkloadCommand(),
+		benchAllCallsCommand(),
 		benchCompareCommand(),
 	)
 	return cmd

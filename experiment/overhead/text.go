@@ -35,6 +35,19 @@ type printer struct {
 
 // WriteText writes a run as plain text, fit for a mail.
 func WriteText(w io.Writer, run *results.Run, o TextOptions) error {
+	if err := WriteFigures(w, run, o); err != nil {
+		return err
+	}
+	p := &printer{Writer: bufio.NewWriter(w), run: run, rate: 1, unit: "ns"}
+	if o.Cycles && run.Machine.TSCHz > 0 {
+		p.rate, p.unit = run.Machine.TSCHz/1e9, "cycles"
+	}
+	p.end()
+	return p.Flush()
+}
+
+// WriteFigures writes the figures alone.
+func WriteFigures(w io.Writer, run *results.Run, o TextOptions) error {
 	p := &printer{Writer: bufio.NewWriter(w), run: run, o: o, rate: 1, unit: "ns", of: map[string]results.Comparison{}}
 	if o.Cycles && run.Machine.TSCHz > 0 {
 		p.rate, p.unit = run.Machine.TSCHz/1e9, "cycles"
@@ -48,7 +61,6 @@ func WriteText(w io.Writer, run *results.Run, o TextOptions) error {
 	p.grids()
 	p.steps()
 	p.latencies()
-	p.end()
 	return p.Flush()
 }
 

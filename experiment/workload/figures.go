@@ -36,6 +36,9 @@ func (m *Measured) Figures() []results.Figure {
 		if w.Name != Native {
 			out[len(out)-1].Baseline = Native
 		}
+		if m.Subject.WallOnly {
+			continue
+		}
 		out = append(out,
 			m.figure(w, User, "ms", runs, func(r *launch.Result) float64 { return milliseconds(r.User) }),
 			m.figure(w, System, "ms", runs, func(r *launch.Result) float64 { return milliseconds(r.System) }))

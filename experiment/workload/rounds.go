@@ -17,6 +17,8 @@ type Subject struct {
 	Ways   []Way
 	// Once runs it once. Only what the launcher says is timed.
 	Once func(ctx context.Context, w *Way) (launch.Result, error)
+	// WallOnly says that Once knows no more than the time.
+	WallOnly bool
 	// Count returns how many calls were reflected; nil where that is not known.
 	Count func(ctx context.Context, w *Way) (uint64, error)
 }
@@ -26,6 +28,9 @@ type Schedule struct {
 	Rounds int           // 0 for as many as Budget allows
 	Warmup int           // rounds before the first one that counts
 	Budget time.Duration // for all rounds, if at least ten fit, or six in six times that
+	// Drop has a way that fails left out; otherwise a failure ends all. The native
+	// program must not fail.
+	Drop bool
 	// Progress is told what comes next; total is 0 where nobody knows.
 	Progress func(round, total int, way string)
 }
@@ -63,8 +68,10 @@ type Measured struct {
 	Runs        [][]launch.Result // by way, then by round
 	Counts      []uint64          // reflected calls by way
 	Counted     []bool            // whether they are known
+	Dropped     []error           // by way, nil for those that were measured
 	Notes       []string
 	Interrupted bool
+	drop        bool
 }
 
 // A FailedError is the end of a program that did not succeed.
@@ -82,7 +89,8 @@ func (e *FailedError) Error() string {
 
 // Measure runs a subject in rounds. When ctx ends, it returns what it has.
 func Measure(ctx context.Context, s *Subject, plan *Schedule) (*Measured, error) {
-	m := &Measured{Subject: s, Runs: make([][]launch.Result, len(s.Ways)), Counts: make([]uint64, len(s.Ways)), Counted: make([]bool, len(s.Ways))}
+	n := len(s.Ways)
+	m := &Measured{Subject: s, Runs: make([][]launch.Result, n), Counts: make([]uint64, n), Counted: make([]bool, n), Dropped: make([]error, n), drop: plan.Drop}
 	tell := plan.Progress
 	if tell == nil {
 		tell = func(int, int, string) {}
@@ -107,7 +115,9 @@ func Measure(ctx context.Context, s *Subject, plan *Schedule) (*Measured, error)
 			}
 		}
 		for i, r := range results {
-			m.Runs[i] = append(m.Runs[i], r)
+			if m.Dropped[i] == nil {
+				m.Runs[i] = append(m.Runs[i], r)
+			}
 		}
 	}
 	if len(m.Runs[0]) < leastRounds {
@@ -123,9 +133,16 @@ func (m *Measured) once(ctx context.Context, way int) (launch.Result, error) {
 		m.Interrupted = true
 		return launch.Result{}, nil
 	}
+	if m.Dropped[way] != nil {
+		return launch.Result{}, nil
+	}
 	r, err := m.Subject.Once(ctx, w)
 	if interrupted(ctx, err) {
 		m.Interrupted = true
+		return r, nil
+	}
+	if err != nil && m.drop && w.Reflected() {
+		m.Dropped[way], m.Runs[way] = err, nil
 		return r, nil
 	}
 	if err != nil {
@@ -157,7 +174,7 @@ func (m *Measured) count(ctx context.Context, tell func(int, int, string)) error
 	}
 	for i := range m.Subject.Ways {
 		w := &m.Subject.Ways[i]
-		if !w.Reflected() {
+		if !w.Reflected() || m.Dropped[i] != nil {
 			continue
 		}
 		tell(0, 0, w.Name+", counted")
@@ -166,6 +183,9 @@ func (m *Measured) count(ctx context.Context, tell func(int, int, string)) error
 		case interrupted(ctx, err):
 			m.Interrupted = true
 			return nil
+		case err != nil && m.drop:
+			m.note(fmt.Sprintf("%s, %s: calls were not counted: %v", m.Subject.Name, w.Name, err))
+			continue
 		case err != nil:
 			return err
 		}

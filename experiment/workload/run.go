@@ -123,6 +123,12 @@ func (m *Measured) Into(run *results.Run) {
 	figures := m.Figures()
 	run.Figures = append(run.Figures, figures...)
 	run.Interrupted = run.Interrupted || m.Interrupted
+	for i, err := range m.Dropped {
+		if err != nil {
+			run.LeftOut = append(run.LeftOut, results.LeftOut{Subject: m.Subject.Name, Way: m.Subject.Ways[i].Name,
+				Why: strings.TrimPrefix(err.Error(), m.Subject.Ways[i].Name+": ")})
+		}
+	}
 	if run.Noise.By == nil {
 		run.Noise.By = map[string]float64{}
 	}
