@@ -42,7 +42,7 @@ func benchAllCallsCommand() *cli.Command {
 	flags.String(&f.mechanisms, "mechanism", "m", "", "only these `mechanisms`: A,B,…").
 		Words(append([]string{workload.None}, policy.Mechanisms()...)...)
 	flags.String(&f.runs, "runs", "n", "", "`number` of rounds")
-	flags.String(&f.only, "only", "", "", "only programs with these `words`: "+strings.Join(shortNames(), ", ")).Words(shortNames()...)
+	flags.String(&f.only, "only", "", "", "only `names`: "+strings.Join(shortNames(), ", ")).Words(shortNames()...)
 	f.register(flags)
 	return cmd
 }
@@ -82,6 +82,10 @@ func (f *allCallsFlags) run() error {
 			return fmt.Errorf("--runs: %q is no number of rounds", f.runs)
 		}
 	}
+	outputs, err := f.open()
+	if err != nil {
+		return err
+	}
 	ctx, stop := untilSignal()
 	defer stop()
 	run, err := a.Run(ctx)
@@ -89,7 +93,7 @@ func (f *allCallsFlags) run() error {
 	if err != nil {
 		return err
 	}
-	if err := f.write(run, func(w io.Writer) error { return writeAllCalls(w, run) }); err != nil {
+	if err := outputs.write(run, func(w io.Writer) error { return writeAllCalls(w, run) }); err != nil {
 		return err
 	}
 	return ended(run)

@@ -80,7 +80,7 @@ func (d *document) chips(o *workload.Outcome) {
 			text, unit := results.Scaled(f.Summary().Median, f.Unit)
 			d.chip("native", text+" "+unit)
 		case r.Against != nil:
-			d.chip(r.Way, short(r.Against))
+			d.chip(r.Way, r.Against.Short())
 		}
 	}
 	d.end("li")
@@ -91,24 +91,6 @@ func (d *document) chip(name, text string) {
 	d.el("i", name+" ")
 	d.text(text)
 	d.end("span")
-}
-
-// short is a comparison in few characters.
-func short(c *results.Comparison) string {
-	r, half := c.Ratio.Median, (c.Ratio.Hi-c.Ratio.Lo)/2
-	switch {
-	case math.IsNaN(r):
-		return "?"
-	case !c.Significant():
-		return "n.s."
-	case r >= 2:
-		return results.Digits(r, half) + "×"
-	case r <= 0.5:
-		return results.Digits(1/r, half/r/r) + "× faster"
-	case r >= 1:
-		return "+" + results.Digits(100*(r-1), 100*half) + " %"
-	}
-	return "−" + results.Digits(100*(1-r), 100*half) + " %"
 }
 
 // first is the group that answers the question of a run of calls: the first one

@@ -97,6 +97,8 @@ func ofTitle(of string) string {
 	switch of {
 	case workload.Wall:
 		return "wall time"
+	case workload.CPU:
+		return "processor time"
 	case workload.User:
 		return "time in user mode"
 	case workload.System:

@@ -53,7 +53,7 @@ func (d *document) figures() {
 	for _, g := range all {
 		switch {
 		case strings.HasPrefix(g.subject, "workload:"):
-			if g.params[workload.Of] != workload.Wall {
+			if of := g.params[workload.Of]; of != workload.Wall && of != workload.CPU {
 				continue
 			}
 		case g.subject == "harness" || g.subject == "parts":
@@ -64,7 +64,7 @@ func (d *document) figures() {
 			}
 		}
 		d.overview(g)
-		if g.compared() && len(g.figures[0].Samples) > few {
+		if g.compared() && len(g.figures[0].Samples) > few && g.params[workload.Of] != workload.CPU {
 			spread = append(spread, g.figures...)
 		}
 	}

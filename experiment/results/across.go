@@ -113,7 +113,7 @@ func CompareRuns(a, b *Run) (both []Across, onlyA, onlyB []string) {
 		// Not measured in turn, whatever their groups are called.
 		x, y := *f, *old
 		x.Group, y.Group = "", ""
-		c := Compare(&x, &y, max(a.Noise.Of(f.Subject), b.Noise.Of(f.Subject)))
+		c := Compare(&x, &y, max(a.Noise.OfFigure(f), b.Noise.OfFigure(f)))
 		c.Figure, c.Baseline = f, old
 		plain = append(plain, c)
 	}

@@ -71,6 +71,15 @@ type Noise struct {
 	By map[string]float64 `json:"by,omitempty"`
 }
 
+// OfFigure returns the noise that applies to a figure: of what it says of its
+// subject (the parameter "of"), where that is known.
+func (n *Noise) OfFigure(f *Figure) float64 {
+	if v, ok := n.By[f.Subject+" "+f.Params["of"]]; ok {
+		return v
+	}
+	return n.Of(f.Subject)
+}
+
 // Of returns the noise that applies to a subject.
 func (n *Noise) Of(subject string) float64 {
 	if v, ok := n.By[subject]; ok {

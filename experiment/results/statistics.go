@@ -127,7 +127,7 @@ func (r *Run) Comparisons() []Comparison {
 	for i := range r.Figures {
 		f := &r.Figures[i]
 		if b := r.BaselineOf(f); b != nil && b != f {
-			all = append(all, Compare(f, b, r.Noise.Of(f.Subject)))
+			all = append(all, Compare(f, b, r.Noise.OfFigure(f)))
 		}
 	}
 	Holm(all)

@@ -31,6 +31,24 @@ func (c *Comparison) Words() string {
 	return percent(1-r, half) + less + base
 }
 
+// Short is what a comparison found in few characters: "+1.3 %", "4.1×", "n.s.".
+func (c *Comparison) Short() string {
+	r, half := c.Ratio.Median, (c.Ratio.Hi-c.Ratio.Lo)/2
+	switch {
+	case math.IsNaN(r):
+		return "?"
+	case !c.Significant():
+		return "n.s."
+	case r >= 2:
+		return Digits(r, half) + "×"
+	case r <= 0.5:
+		return Digits(1/r, half/r/r) + "× faster"
+	case r >= 1:
+		return "+" + Digits(100*(r-1), 100*half) + " %"
+	}
+	return "−" + Digits(100*(1-r), 100*half) + " %"
+}
+
 // timed reports whether a unit is one of time: less is faster then.
 func timed(unit string) bool {
 	_, u := Scale(1, unit)

@@ -6,20 +6,23 @@ func TestWords(t *testing.T) {
 	native := &Figure{Way: "native"}
 	for _, tc := range []struct {
 		ratio, lo, hi, holm, noise float64
-		want                       string
+		want, short                string
 	}{
-		{1.013, 1.009, 1.017, 0.001, 0.005, "1.3 % ± 0.4 slower than native"},
-		{0.95, 0.93, 0.97, 0.001, 0.005, "5 % ± 2 faster than native"},
-		{1.013, 1.009, 1.017, 0.2, 0.005, "n.s. (+1.3 % ± 0.4)"},
-		{0.999, 0.99, 1.008, 0.001, 0.005, "n.s. (−0.1 % ± 0.9)"},
-		{3.237, 3.18, 3.28, 0.001, 0.005, "3.24 ± 0.05 times as long as native"},
-		{41.3, 40, 44, 0.001, 0.005, "41 ± 2 times as long as native"},
-		{0.0553, 0.0551, 0.0555, 0.001, 0.005, "18.08 ± 0.07 times as fast as native"},
-		{1.5, 1.5, 1.5, 0.001, 0.005, "50.0 % ± 0.0 slower than native"},
+		{1.013, 1.009, 1.017, 0.001, 0.005, "1.3 % ± 0.4 slower than native", "+1.3 %"},
+		{0.95, 0.93, 0.97, 0.001, 0.005, "5 % ± 2 faster than native", "−5 %"},
+		{1.013, 1.009, 1.017, 0.2, 0.005, "n.s. (+1.3 % ± 0.4)", "n.s."},
+		{0.999, 0.99, 1.008, 0.001, 0.005, "n.s. (−0.1 % ± 0.9)", "n.s."},
+		{3.237, 3.18, 3.28, 0.001, 0.005, "3.24 ± 0.05 times as long as native", "3.24×"},
+		{41.3, 40, 44, 0.001, 0.005, "41 ± 2 times as long as native", "41×"},
+		{0.0553, 0.0551, 0.0555, 0.001, 0.005, "18.08 ± 0.07 times as fast as native", "18.08× faster"},
+		{1.5, 1.5, 1.5, 0.001, 0.005, "50.0 % ± 0.0 slower than native", "+50.0 %"},
 	} {
 		c := Comparison{Baseline: native, Ratio: Summary{Median: tc.ratio, Lo: tc.lo, Hi: tc.hi}, Holm: tc.holm, Noise: tc.noise}
 		if got := c.Words(); got != tc.want {
 			t.Errorf("%v: %q, want %q", tc.ratio, got, tc.want)
+		}
+		if got := c.Short(); got != tc.short {
+			t.Errorf("%v: %q, want %q", tc.ratio, got, tc.short)
 		}
 	}
 	memory := Comparison{Figure: &Figure{Unit: "B"}, Baseline: native, Ratio: Summary{Median: 1.5, Lo: 1.4, Hi: 1.6}, Noise: 0.01}

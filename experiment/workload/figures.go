@@ -15,6 +15,7 @@ const Of = "of"
 // What figures say of a run.
 const (
 	Wall       = "wall"
+	CPU        = "cpu" // user and system
 	User       = "user"
 	System     = "system"
 	Supervisor = "supervisor" // its share of user and system time
@@ -22,8 +23,8 @@ const (
 	Calls      = "reflected"  // system calls, in a run
 )
 
-// Figures turns rounds into figures. Wall time has a baseline and so is compared;
-// the others are there to say where it went.
+// Figures turns rounds into figures. Wall time and processor time have a baseline and
+// so are compared; the others are there to say where that went.
 func (m *Measured) Figures() []results.Figure {
 	var out []results.Figure
 	for i := range m.Subject.Ways {
@@ -33,13 +34,11 @@ func (m *Measured) Figures() []results.Figure {
 			continue
 		}
 		out = append(out, m.figure(w, Wall, "ms", runs, func(r *launch.Result) float64 { return milliseconds(r.Wall) }))
-		if w.Name != Native {
-			out[len(out)-1].Baseline = Native
-		}
 		if m.Subject.WallOnly {
 			continue
 		}
 		out = append(out,
+			m.figure(w, CPU, "ms", runs, func(r *launch.Result) float64 { return milliseconds(r.CPU()) }),
 			m.figure(w, User, "ms", runs, func(r *launch.Result) float64 { return milliseconds(r.User) }),
 			m.figure(w, System, "ms", runs, func(r *launch.Result) float64 { return milliseconds(r.System) }))
 		if w.Reflected() {
@@ -65,6 +64,9 @@ func (m *Measured) figure(w *Way, of, unit string, runs []launch.Result, value f
 	}
 	params[Of] = of
 	f := results.Figure{Subject: m.Subject.Name, Way: w.Name, Params: params, Unit: unit, Calls: 1, Samples: []float64{}}
+	if (of == Wall || of == CPU) && w.Name != Native {
+		f.Baseline = Native
+	}
 	f.Group = (&results.Figure{Subject: f.Subject, Params: m.Subject.Params}).Key()
 	for i := range runs {
 		f.Samples = append(f.Samples, value(&runs[i]))
@@ -72,13 +74,13 @@ func (m *Measured) figure(w *Way, of, unit string, runs []launch.Result, value f
 	return f
 }
 
-// Noise is what the native program may have differed from itself by, relative: the
-// farthest that the interval of the ratio goes from 1.
-func Noise(figures []results.Figure) (noise float64, ok bool) {
+// Noise is what the native program may have differed from itself by, relative, in
+// one of its figures: the farthest that the interval of the ratio goes from 1.
+func Noise(figures []results.Figure, of string) (noise float64, ok bool) {
 	run := results.Run{Figures: figures}
 	for i := range figures {
 		f := &figures[i]
-		if f.Way != Again || f.Params[Of] != Wall {
+		if f.Way != Again || f.Params[Of] != of {
 			continue
 		}
 		if base := run.BaselineOf(f); base != nil {

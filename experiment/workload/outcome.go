@@ -20,8 +20,8 @@ type Outcome struct {
 type Row struct {
 	Way     string
 	Figures map[string]*results.Figure // by what they say of a run
-	// Against the native program; nil for that itself.
-	Against *results.Comparison
+	// Against the native program, wall time and processor time; nil for that itself.
+	Against, CPUAgainst *results.Comparison
 }
 
 // prefix of the subjects of programs.
@@ -51,12 +51,13 @@ func Outcomes(run *results.Run) []Outcome {
 			out[o].Rows = rows
 		}
 		rows[r].Figures[f.Params[Of]] = f
-		if f.Params[Of] != Wall {
-			continue
-		}
 		for j := range comparisons {
-			if comparisons[j].Figure == f {
+			switch {
+			case comparisons[j].Figure != f:
+			case f.Params[Of] == Wall:
 				rows[r].Against = &comparisons[j]
+			case f.Params[Of] == CPU:
+				rows[r].CPUAgainst = &comparisons[j]
 			}
 		}
 	}

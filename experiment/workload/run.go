@@ -132,10 +132,17 @@ func (m *Measured) Into(run *results.Run) {
 	if run.Noise.By == nil {
 		run.Noise.By = map[string]float64{}
 	}
-	if noise, ok := Noise(figures); ok {
-		run.Noise.How = NoiseHow
-		run.Noise.By[m.Subject.Name] = max(run.Noise.By[m.Subject.Name], noise)
-		run.Noise.Value = max(run.Noise.Value, noise)
+	for _, of := range []string{Wall, CPU} {
+		noise, ok := Noise(figures, of)
+		if !ok {
+			continue
+		}
+		key := m.Subject.Name + " " + of
+		run.Noise.By[key] = max(run.Noise.By[key], noise)
+		if of == Wall {
+			run.Noise.How = NoiseHow
+			run.Noise.Value = max(run.Noise.Value, noise)
+		}
 	}
 	for _, n := range m.Notes {
 		if !slices.Contains(run.Notes, n) {

@@ -32,10 +32,10 @@ func (o *Outcome) write(b io.Writer) {
 	}
 	fmt.Fprintln(b)
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "  way\twall\tleast … most\tuser\tsystem\tsupervisor\tmemory\treflected")
+	fmt.Fprintln(t, "  way\twall\tleast … most\tcpu\tto native\tsystem\tsupervisor\tmemory\treflected")
 	for _, r := range o.Rows {
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Way, r.interval(Wall), r.bounds(Wall),
-			r.median(User), r.median(System), r.median(Supervisor), r.median(Memory), r.median(Calls))
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Way, r.interval(Wall), r.bounds(Wall),
+			r.median(CPU), r.cpu(), r.median(System), r.median(Supervisor), r.median(Memory), r.median(Calls))
 	}
 	t.Flush()
 }
@@ -79,6 +79,14 @@ func (r *Row) median(of string) string {
 		return text
 	}
 	return text + " " + unit
+}
+
+// cpu is the processor time beside the native program's.
+func (r *Row) cpu() string {
+	if r.CPUAgainst == nil {
+		return "-"
+	}
+	return r.CPUAgainst.Short()
 }
 
 // interval is the median with half of its interval.
