@@ -30,7 +30,6 @@ type workloadFlags struct {
 	setup, prepare, cleanup string
 	lists, scans            []string
 	ignoreFailure, show     bool
-	words                   []string // the command line, to be printed
 }
 
 func benchWorkloadCommand() *cli.Command {

@@ -15,8 +15,11 @@ func (d *document) answer() {
 	outcomes := workload.Outcomes(d.run)
 	switch {
 	case len(outcomes) > 1:
-		d.el("p", "What programs take, natively, and by each mechanism beside that:")
+		d.el("p", "Programs, natively, and by each mechanism:")
 		d.open("ul")
+		if g := d.first(); g != nil {
+			d.callChips(g)
+		}
 		for i := range outcomes {
 			d.chips(&outcomes[i])
 		}
@@ -24,9 +27,11 @@ func (d *document) answer() {
 	case len(outcomes) == 1:
 		d.program(&outcomes[0])
 	}
-	if g := d.first(); g != nil {
+	switch g := d.first(); {
+	case len(outcomes) > 1:
+	case g != nil:
 		d.calls(g)
-	} else if len(outcomes) == 0 {
+	case len(outcomes) == 0:
 		d.el("p", "Nothing was compared.")
 	}
 	d.end("section")
@@ -75,12 +80,24 @@ func (d *document) chips(o *workload.Outcome) {
 	for _, r := range o.Rows {
 		f := r.Figures[workload.Wall]
 		switch {
-		case f == nil || r.Way == workload.Again:
+		case f == nil || r.Way == workload.Again || r.Way == workload.None: // which is below, in charts
 		case r.Way == workload.Native:
 			text, unit := results.Scaled(f.Summary().Median, f.Unit)
 			d.chip("native", text+" "+unit)
 		case r.Against != nil:
 			d.chip(r.Way, r.Against.Short())
+		}
+	}
+	d.end("li")
+}
+
+// callChips is the same for a call.
+func (d *document) callChips(g *group) {
+	d.open("li")
+	d.el("b", g.title())
+	for _, f := range g.figures {
+		if f.Way != workload.Again {
+			d.chip(f.Way, plain(f))
 		}
 	}
 	d.end("li")

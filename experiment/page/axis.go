@@ -64,19 +64,45 @@ func (a *axis) choose() (best []float64) {
 			best = candidate
 		}
 	}
+	if len(best) < 2 {
+		best = a.ends()
+	}
 	return best
+}
+
+// ends are ticks near both ends, with two digits: where no round numbers fit.
+func (a *axis) ends() (ticks []float64) {
+	for _, v := range []float64{a.lo, a.hi} {
+		digit := math.Pow(10, math.Floor(math.Log10(math.Abs(v)/a.per))-1) * a.per
+		if v == 0 {
+			digit = a.per
+		}
+		up, down := math.Ceil(v/digit)*digit, math.Floor(v/digit)*digit
+		if v = down; len(ticks) == 0 {
+			v = up
+		}
+		if v >= a.lo && v <= a.hi && (len(ticks) == 0 || v > ticks[0]) {
+			ticks = append(ticks, v)
+		}
+	}
+	if !clear(a.boxes(ticks, narrowest)) {
+		return ticks[:1]
+	}
+	return ticks
 }
 
 // candidates are sets of ticks.
 func (a *axis) candidates() (sets [][]float64) {
 	if a.log {
-		for _, digits := range [][]float64{{1, 2, 5}, {1, 3}, {1}} {
-			sets = append(sets, a.decades(digits, 1))
+		for _, digits := range [][]float64{{1, 2, 5}, {1, 3}, {1}, {2}, {5}} {
+			sets = append(sets, a.decades(digits, 1, 0))
 		}
 		for every := 2; every <= 6; every++ {
-			sets = append(sets, a.decades([]float64{1}, every))
+			for from := range every {
+				sets = append(sets, a.decades([]float64{1}, every, from))
+			}
 		}
-		if a.hi/a.lo > 4 {
+		if a.hi/a.lo > 6 {
 			return sets
 		}
 	}
@@ -89,9 +115,9 @@ func (a *axis) candidates() (sets [][]float64) {
 	return sets
 }
 
-func (a *axis) decades(digits []float64, every int) (ticks []float64) {
+func (a *axis) decades(digits []float64, every, from int) (ticks []float64) {
 	for e := int(math.Floor(math.Log10(a.lo / a.per))); e <= int(math.Ceil(math.Log10(a.hi/a.per))); e++ {
-		if e%every != 0 {
+		if ((e-from)%every+every)%every != 0 {
 			continue
 		}
 		for _, d := range digits {
@@ -113,12 +139,14 @@ func (a *axis) steps(step float64) (ticks []float64) {
 // A box is where a text is, in pixels.
 type box struct{ left, right float64 }
 
-// anchor is how a label stands to its tick: within the plot at its ends.
+// anchor is how a label stands to its tick: within the plot at its ends, at every
+// width.
 func (a *axis) anchor(v float64) string {
-	switch p := a.at(v); {
-	case p < 6:
+	half := characterWidth * float64(utf8.RuneCountInString(a.label(v))) / 2
+	switch x := a.at(v) / 100 * narrowest; {
+	case x < half:
 		return "start"
-	case p > 94:
+	case x > narrowest-half:
 		return "end"
 	}
 	return "middle"

@@ -117,6 +117,9 @@ func (d *document) acrossSubject(both []results.Across) {
 			continue
 		}
 		params := (&group{subject: x.Figure.Subject, params: x.Figure.Params}).title()
+		if params == c.title {
+			params = ""
+		}
 		c.rows = append(c.rows, row{label: x.Figure.Way, under: params, value: times(x.Ratio.Median), remark: x.Words(),
 			mid: x.Ratio.Median, lo: x.Ratio.Lo, hi: x.Ratio.Hi, open: !x.Significant()})
 		lows.add(x.Ratio.Lo)

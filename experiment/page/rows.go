@@ -87,7 +87,7 @@ func (r *row) draw(m *markup, c *chart) {
 	for _, v := range r.marks {
 		vertical(m, "mark", a.at(v), -8, 8)
 	}
-	m.end("svg")
+	m.raw("</svg>")
 	m.end("svg")
 	m.end("div")
 	m.open("div", "class", "value")
