@@ -86,8 +86,7 @@ func (f *allCallsFlags) run() error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilSignal()
-	defer stop()
+	ctx, first := untilSignal()
 	run, err := a.Run(ctx)
 	clearProgress()
 	if err != nil {
@@ -96,7 +95,7 @@ func (f *allCallsFlags) run() error {
 	if err := outputs.write(run, func(w io.Writer) error { return writeAllCalls(w, run) }); err != nil {
 		return err
 	}
-	return ended(run)
+	return ended(run, first)
 }
 
 // writeAllCalls writes the single call, the programs, and what they were made on.
