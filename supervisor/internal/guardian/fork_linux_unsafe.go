@@ -81,9 +81,13 @@ const vdsoRoom = 64 << 10
 
 // ownParts are the executable's segments that nobody writes to, which are what comes
 // before the first that somebody does, and the vDSO. Where the kernel does not say
-// where they are nothing is advised: then the guardian is bigger, and no worse.
+// where they are, or where a C library has its restartable sequences, nothing is
+// advised: then the guardian is bigger, and no worse.
 func ownParts() *parts {
 	p := &parts{}
+	if sequences() {
+		return p
+	}
 	entries, err := unix.Auxv()
 	if err != nil {
 		return p
@@ -130,6 +134,17 @@ func ownParts() *parts {
 	}
 	p.end = (random - stackRoom) &^ (pageSize - 1)
 	return p
+}
+
+// sequences reports whether the calling thread has registered an area for restartable
+// sequences, as glibc 2.35 does for all of its threads. A fork inherits that, and the
+// kernel kills who has none there (__rseq_handle_notify_resume, kernel/rseq.c). What the
+// kernel is asked for can't be done: an area in its own memory is refused with EFAULT,
+// or, before that, with EINVAL since it is another one (rseq_syscall).
+func sequences() bool {
+	const inKernel, size = ^uintptr(0xffff), 32
+	_, _, e := unix.RawSyscall6(unix.SYS_RSEQ, inKernel, size, 0, 0, 0, 0)
+	return e == unix.EINVAL
 }
 
 // keep adds a range.
