@@ -5,6 +5,14 @@
 
 static long trace(long request, pid_t pid, long addr, long data) { return syscall(SYS_ptrace, request, pid, addr, data); }
 
+// Goes on with the signal that a tracee stopped for, as every tracer does, or without one
+// where the stop was the tracer's own or the first.
+static void go_on(long request, pid_t pid, int status)
+{
+	int sig = WSTOPSIG(status) & 0x7f;
+	trace(request, pid, 0, status >> 16 || sig == SIGTRAP || sig == SIGSTOP ? 0 : sig);
+}
+
 static void trace_me(void)
 {
 	if (trace(PTRACE_TRACEME, 0, 0, 0)) {
@@ -36,8 +44,9 @@ BEHAVIOUR(trace_me_and_stop)
 	printf("registers: %s, the result of tgkill %lld\n", library(trace(PTRACE_GETREGS, pid, 0, (long)&regs)), regs.rax);
 	long word = trace(PTRACE_PEEKDATA, pid, (long)&environ, (long)&word) == 0 ? word : 0;
 	printf("memory: %d\n", word == (long)environ);
-	trace(PTRACE_CONT, pid, 0, 0);
-	reap("child", pid);
+	while (go_on(PTRACE_CONT, pid, status), waitpid(pid, &status, 0) == pid && WIFSTOPPED(status))
+		;
+	say_status("child", status);
 }
 
 // Every stop of getsid, at entry and exit.
@@ -57,7 +66,7 @@ BEHAVIOUR(system_call_stops)
 	for (;;) {
 		struct ptrace_syscall_info info = { 0 };
 		static int inside;
-		trace(PTRACE_SYSCALL, pid, 0, 0);
+		go_on(PTRACE_SYSCALL, pid, status);
 		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
 			break;
 		if (status >> 8 != (SIGTRAP | 0x80)) {
@@ -90,9 +99,11 @@ BEHAVIOUR(tracer_changes_a_result)
 	trace(PTRACE_SETOPTIONS, pid, 0, 1);
 	for (int inside = 0;;) {
 		struct user_regs_struct regs;
-		trace(PTRACE_SYSCALL, pid, 0, 0);
+		go_on(PTRACE_SYSCALL, pid, status);
 		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
 			break;
+		if (status >> 8 != (SIGTRAP | 0x80))
+			continue;
 		trace(PTRACE_GETREGS, pid, 0, (long)&regs);
 		inside = !inside;
 		if (!inside && regs.orig_rax == SYS_getsid) {
@@ -150,10 +161,8 @@ BEHAVIOUR(tracer_sees_events)
 			say_status(p == pid ? "child" : "grandchild", status);
 			continue;
 		}
-		int event = status >> 16;
-		events[event & 15]++;
-		int sig = WSTOPSIG(status);
-		trace(PTRACE_CONT, p, 0, event || sig == SIGTRAP || sig == SIGSTOP ? 0 : sig);
+		events[status >> 16 & 15]++;
+		go_on(PTRACE_CONT, p, status);
 	}
 	printf("fork %d, vfork %d, clone %d, exec %d, exit %d\n", events[1], events[2], events[3], events[4], events[6]);
 }
