@@ -27,13 +27,18 @@ type subject struct {
 type column struct {
 	name      string
 	mechanism string
+	user      account
 	all       bool     // every call is reflected, and nothing counted
 	flags     []string // of reflect run
 	by        []string // the mechanisms that --stats must have counted a call by
 }
 
-// allCalls marks the columns under `-p all-calls`.
-const allCalls = "*"
+// allCalls marks the columns under `-p all-calls`, and asNobody is auto for a user
+// without privilege, if the tests are run by root.
+const (
+	allCalls = "*"
+	asNobody = "nobody"
+)
 
 // behaviourPolicy has calls answered in every way that there is. Its constants are
 // what the kernel would say too.
@@ -71,8 +76,7 @@ func columns(t *testing.T) []column {
 			t.Errorf("%s can't be used here: %s", m.Name, m.Why)
 		}
 	}
-	policy := filepath.Join(scratch, "behaviour.yaml")
-	must(t, os.WriteFile(policy, fmt.Appendf(nil, behaviourPolicy, os.Getuid()), 0o644))
+	policy := policyFor(t, os.Getuid())
 	var some, all []column
 	for _, name := range []string{"auto", "vdso", "patch", "notify", "trap", "sud", "ptrace", "ptrace-all"} {
 		if !usable[name] {
@@ -91,7 +95,18 @@ func columns(t *testing.T) []column {
 			all = append(all, column{name: name + allCalls, mechanism: name, all: true, flags: []string{"-p", "all-calls", "-m", name}})
 		}
 	}
+	if os.Getuid() == 0 {
+		user := some[0]
+		user.name, user.user, user.flags = asNobody, nobody, []string{"-p", policyFor(t, int(nobody.cred.Uid))}
+		some = append(some, user)
+	}
 	return append(some, all...)
+}
+
+func policyFor(t *testing.T, uid int) string {
+	path := filepath.Join(scratch, fmt.Sprintf("behaviour-%d.yaml", uid))
+	must(t, os.WriteFile(path, fmt.Appendf(nil, behaviourPolicy, uid), 0o644))
+	return path
 }
 
 // A cell is what one behaviour was in one column.
@@ -184,13 +199,15 @@ func (b *behaviours) row(t *testing.T, row, path, name string) {
 		need(t, tool, tool)
 	}
 	b.set(row, native, cell{word: "broken"})
-	first := p.run(t, p.argv)
-	if first.status != 0 && name != "ends_by_signal" || first.stdout == "" {
-		t.Errorf("natively: %s\n%s%s", describe(first.status), first.stdout, first.stderr)
-	}
+	first := b.natively(t, p, name)
 	for _, c := range b.columns {
 		t.Run(c.name, func(t *testing.T) {
 			b.set(row, c.name, cell{word: "broken"})
+			p, first := p, first
+			if c.user.cred != nil {
+				p.user = c.user
+				first = b.natively(t, p, name)
+			}
 			b.set(row, c.name, b.compare(t, c, row, p, first))
 		})
 	}
@@ -201,6 +218,16 @@ func (b *behaviours) row(t *testing.T, row, path, name string) {
 		return
 	}
 	b.set(row, native, cell{word: "same"})
+}
+
+// natively runs a behaviour without reflect, which must do something.
+func (b *behaviours) natively(t *testing.T, p program, name string) outcome {
+	t.Helper()
+	o := p.run(t, p.argv)
+	if o.status != 0 && name != "ends_by_signal" || o.stdout == "" {
+		t.Errorf("natively: %s\n%s%s", describe(o.status), o.stdout, o.stderr)
+	}
+	return o
 }
 
 // native is the column of runs without reflect, which is printed only where something
@@ -223,7 +250,7 @@ func (b *behaviours) compare(t *testing.T, c column, row string, p program, nati
 	} else {
 		counts, reflected = p.count(t)
 	}
-	if w := warnings[row]; w != "" && !slices.Contains(strings.Fields(byTracer), c.name) {
+	for _, w := range warningsOf(row, c) {
 		var said bool
 		if reflected.stderr, said = takeWarning(reflected.stderr, w); !said {
 			t.Errorf("reflect did not warn: %s", w)
@@ -317,7 +344,7 @@ func (b *behaviours) print() {
 		}
 		fmt.Println(strings.TrimRight(line, " "))
 	}
-	fmt.Printf("\n%s: every call is reflected (-p all-calls)\n", allCalls)
+	fmt.Printf("\n%s: every call is reflected (-p all-calls)\n%s: auto, by a user without privilege\n", allCalls, asNobody)
 	for _, r := range slices.Sorted(maps.Keys(reasons)) {
 		fmt.Println("n/a in", reasons[r], r)
 	}
