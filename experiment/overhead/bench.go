@@ -151,6 +151,7 @@ func (b *bench) loop(ctx context.Context, first meter.Moment) error {
 	b.hz, _ = meter.Frequency(first, last)
 	b.collect()
 	b.noise()
+	b.drift()
 	b.attribute()
 	b.latencies(ctx)
 	return nil

@@ -33,7 +33,7 @@ type Options struct {
 // The lengths of requests for random bytes.
 func defaultBytes() []int { return []int{4, 16, 64, 256, 1024, 4096} }
 
-const defaultTime = 20 * time.Second
+const defaultTime = 30 * time.Second
 
 func (o *Options) complete() error {
 	if o.Subjects == nil {

@@ -3,6 +3,7 @@ package overhead
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -20,9 +21,9 @@ const (
 
 	// Rounds of a session, and sessions: each begins with fresh processes, since where
 	// their code and data lie makes a difference that no number of rounds shows.
-	minRounds = 6
-	maxRounds = 80
-	sessions  = 5
+	minRounds = 3
+	maxRounds = 100
+	sessions  = 10
 )
 
 // warm has each task make calls until it is what it will be, and finds how many fit
@@ -194,7 +195,7 @@ func (b *bench) collect() {
 		f.Subtracted = around / b.hz * 1e9
 		f.Samples = make([]float64, len(t.cycles))
 		for i, c := range t.cycles {
-			f.Samples[i] = (c - around) / b.hz * 1e9
+			f.Samples[i] = math.Round((c-around)/b.hz*1e13) / 1e4 // what is further behind means nothing
 		}
 		f.Sessions = b.medians(f.Samples)
 		if t.call != "" && t.by.served != nil {
@@ -206,6 +207,25 @@ func (b *bench) collect() {
 			f.Note = "gettimeofday(NULL, NULL): a vDSO function with nothing to do"
 		}
 		b.run.Figures = append(b.run.Figures, *f)
+	}
+}
+
+// drift notes how far the machine's own speed went from session to session, by calls
+// that nothing but the machine has a part in.
+func (b *bench) drift() {
+	most, of := 0.0, ""
+	for i := range b.run.Figures {
+		f := &b.run.Figures[i]
+		if f.Way != native || len(f.Sessions) < 2 {
+			continue
+		}
+		if d := (slices.Max(f.Sessions) - slices.Min(f.Sessions)) / results.Summarize(f.Samples).Median; d > most {
+			most, of = d, f.Subject
+		}
+	}
+	if most > 0.02 {
+		b.run.Notes = append(b.run.Notes, fmt.Sprintf("the machine's own speed went up and down by %s between sessions (%s, native): "+
+			"trust ratios more than times", percent(most), of))
 	}
 }
 

@@ -36,25 +36,27 @@ func Summarize(samples []float64) Summary {
 // HalfWidth is half of the interval, relative to the median.
 func (s Summary) HalfWidth() float64 { return (s.Hi - s.Lo) / 2 / math.Abs(s.Median) }
 
-// Summary summarizes the figure's samples. Its interval holds the medians of all
-// sessions: samples of one session have their place in memory and on processors in
-// common, and an interval by their number alone would be too sure.
+// Summary summarizes the figure's samples. Its interval holds the one that the
+// medians of sessions give: samples of one session have their place in memory and
+// on processors in common, and an interval by their number alone would be too sure.
 func (f *Figure) Summary() Summary { return Summarize(f.Samples).holding(f.Sessions) }
 
 func (s Summary) holding(medians []float64) Summary {
-	for _, m := range medians {
-		s.Lo, s.Hi = math.Min(s.Lo, m), math.Max(s.Hi, m)
+	if len(medians) > 1 {
+		m := Summarize(medians)
+		s.Lo, s.Hi = math.Min(s.Lo, m.Lo), math.Max(s.Hi, m.Hi)
 	}
 	return s
 }
 
-// Spread is how far this figure came out apart by itself, relative: half of what lies
-// between the least and the largest median of a session.
+// Spread is how far this figure came out apart by itself, relative: half of the
+// interval that the medians of sessions give.
 func (f *Figure) Spread() float64 {
 	if len(f.Sessions) < 2 {
 		return 0
 	}
-	return (slices.Max(f.Sessions) - slices.Min(f.Sessions)) / 2 / math.Abs(Summarize(f.Samples).Median)
+	m := Summarize(f.Sessions)
+	return (m.Hi - m.Lo) / 2 / math.Abs(m.Median)
 }
 
 // A Comparison is what one figure is against another.
