@@ -94,11 +94,11 @@ const (
 	trapRowSize    = 0x10
 	trapRows       = 0x80
 	trapRules      = 0x400
-	copiesOff      = 0x2850
+	copiesOff      = 0x2870
 	cpuCallOff     = 0x58d9
 	cpuDispatchOff = 0x61e1
 	cpuVdsoOff     = 0x5123
-	planOff        = 0x26e0
+	planOff        = 0x2700
 	stubsOff       = 0x70000
 	tableOff       = 0x2940
 	trapsOff       = 0x4100
@@ -154,5 +154,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x2850, 192}
+	copyRoom    = room{0x2870, 192}
 )
