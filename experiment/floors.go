@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/sysreflect/sysreflect/experiment/machine"
 )
 
 //go:embed floor/*.c floor/*.h floor/*.py floor/*.js floor/*.yaml
@@ -44,7 +46,7 @@ func New(ctx context.Context, reflect string) (*Bench, error) {
 		b.Close()
 		return nil, err
 	}
-	b.cpu, err = lastProcessor()
+	b.cpu, err = machine.Last()
 	return b, err
 }
 

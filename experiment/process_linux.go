@@ -7,50 +7,14 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/sysreflect/sysreflect/experiment/machine"
 )
 
 // anywhere as a processor means: not pinned.
-const anywhere = -1
-
-// start starts a command on one processor. The new process inherits the
-// affinity of the thread that forks.
-func start(cmd *exec.Cmd, cpu int) error {
-	if cpu == anywhere {
-		return cmd.Start()
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var all, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &all); err != nil {
-		return err
-	}
-	one.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		return err
-	}
-	err := cmd.Start()
-	return errors.Join(err, unix.SchedSetaffinity(0, &all))
-}
-
-// lastProcessor is the highest one that may be used: the first one often takes
-// the interrupts.
-func lastProcessor() (int, error) {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return 0, err
-	}
-	for cpu := 8*len(set)*strconv.IntSize/8 - 1; cpu >= 0; cpu-- {
-		if set.IsSet(cpu) {
-			return cpu, nil
-		}
-	}
-	return 0, errors.New("no processor may be used")
-}
+const anywhere = machine.Anywhere
 
 // numbers runs a command and returns the numbers that each line of its output
 // consists of.
@@ -58,7 +22,7 @@ func (b *Bench) numbers(ctx context.Context, cpu int, argv ...string) ([][]float
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := start(cmd, cpu)
+	err := machine.StartOn(cmd, cpu)
 	if err == nil {
 		err = cmd.Wait()
 	}

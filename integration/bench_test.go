@@ -215,7 +215,7 @@ func TestBenchInterrupted(t *testing.T) {
 	}
 }
 
-// TestBenchKilled kills it: its meters end by themselves.
+// TestBenchKilled kills it: its meters end by themselves, and take their files along.
 func TestBenchKilled(t *testing.T) {
 	dir := workDir(t, account{})
 	mark := "REFLECT_TEST_MARK=" + filepath.Base(filepath.Dir(dir))
@@ -226,6 +226,10 @@ func TestBenchKilled(t *testing.T) {
 	must(t, cmd.Process.Kill())
 	cmd.Wait()
 	eventually(t, 10*time.Second, "no process is left", func() bool { return len(marked(mark)) == 0 })
+	eventually(t, time.Second, "no file is left", func() bool {
+		files, err := os.ReadDir(dir)
+		return err == nil && len(files) == 0
+	})
 }
 
 // TestBenchstat has benchstat itself read a real run.

@@ -149,17 +149,3 @@ func Mitigated(m *results.Machine) (names []string) {
 	}
 	return names
 }
-
-// Allowed are the processors that this process may use.
-func Allowed() (cpus []int, err error) {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return nil, err
-	}
-	for cpu := range 64 * len(set) {
-		if set.IsSet(cpu) {
-			cpus = append(cpus, cpu)
-		}
-	}
-	return cpus, nil
-}

@@ -7,12 +7,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/sysreflect/sysreflect/experiment/machine"
 )
 
 // A Meter is one that runs.
@@ -34,16 +33,12 @@ type Command struct {
 	Argv  []string   // the meter's path, or a command that ends in it
 	Env   []string   // added to the environment
 	Files []*os.File // descriptors 3 and up
-	// CPU is the processor that all of the command is kept on, Anywhere for none.
-	CPU int
+	CPU   int        // that all of the command is kept on, or machine.Anywhere
 }
-
-// Anywhere as a processor means: not pinned.
-const Anywhere = -1
 
 // Start starts a meter that is not pinned.
 func Start(name string, argv, env []string, files ...*os.File) (*Meter, error) {
-	return Command{name, argv, env, files, Anywhere}.Start()
+	return Command{name, argv, env, files, machine.Anywhere}.Start()
 }
 
 // Start starts a meter.
@@ -68,7 +63,7 @@ func (c Command) Start() (*Meter, error) {
 	m.cmd.Env = append(os.Environ(), c.Env...)
 	m.cmd.ExtraFiles = c.Files
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	err = c.start(m.cmd)
+	err = machine.StartOn(m.cmd, c.CPU)
 	// Its ends are its own, or we would never see that it is gone.
 	in.Close()
 	out.Close()
@@ -85,26 +80,6 @@ func (c Command) Start() (*Meter, error) {
 		return nil, err
 	}
 	return m, nil
-}
-
-// start starts a command on its processor. The new process inherits the affinity
-// of the thread that forks.
-func (c Command) start(cmd *exec.Cmd) error {
-	if c.CPU == Anywhere {
-		return cmd.Start()
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var all, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &all); err != nil {
-		return err
-	}
-	one.Set(c.CPU)
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		return err
-	}
-	err := cmd.Start()
-	return errors.Join(err, unix.SchedSetaffinity(0, &all))
 }
 
 // lost says why a meter does not answer.

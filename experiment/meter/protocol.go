@@ -1,11 +1,11 @@
 package meter
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -208,12 +208,23 @@ func (m *Meter) Together(w Way, bytes, n int, while time.Duration) (cycles, call
 	return a.Cycles, a.Value, err
 }
 
-// limited keeps the beginning of what is written to it.
-type limited struct{ bytes.Buffer }
+// limited keeps the beginning of what is written to it, from another goroutine.
+type limited struct {
+	mu   sync.Mutex
+	text []byte
+}
 
 func (l *limited) Write(p []byte) (int, error) {
-	if room := 4096 - l.Len(); room > 0 {
-		l.Buffer.Write(p[:min(room, len(p))])
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if room := 4096 - len(l.text); room > 0 {
+		l.text = append(l.text, p[:min(room, len(p))]...)
 	}
 	return len(p), nil
+}
+
+func (l *limited) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.text)
 }

@@ -53,8 +53,8 @@ func Run(ctx context.Context, o Options) (*results.Run, error) {
 
 func (b *bench) all(ctx context.Context) (err error) {
 	b.progress(phaseStart, 0, "looking at the machine")
-	if b.cpu, err = processor(); err != nil {
-		return err
+	if b.cpu, err = machine.Last(); err != nil {
+		return fmt.Errorf("which processors may be used: %w", err)
 	}
 	var load machine.Load
 	load.Begin()
@@ -165,16 +165,6 @@ func (b *bench) calibrate(first meter.Moment) error {
 		b.hz, _ = meter.Frequency(first, now)
 	}
 	return err
-}
-
-// processor is where meters are pinned: the last one that may be used, since the
-// first often takes the interrupts.
-func processor() (int, error) {
-	allowed, err := machine.Allowed()
-	if err != nil || len(allowed) == 0 {
-		return 0, fmt.Errorf("which processors may be used: %w", err)
-	}
-	return allowed[len(allowed)-1], nil
 }
 
 // phases have shares of the progress.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sysreflect/sysreflect/experiment/machine"
 	"github.com/sysreflect/sysreflect/experiment/meter"
 	"github.com/sysreflect/sysreflect/experiment/results"
 	"github.com/sysreflect/sysreflect/supervisor/probe"
@@ -33,7 +34,7 @@ type contestant struct {
 	mechanism string // "" if none
 	argv, env []string
 	files     []*os.File
-	cpu       int // that it is started on with all that serves it, or meter.Anywhere
+	cpu       int // that it is started on with all that serves it, or machine.Anywhere
 	m         *meter.Meter
 	served    map[string]string // call to the mechanism that served it, where it was counted
 }
@@ -94,7 +95,7 @@ func (c *contestant) start() (*meter.Meter, error) {
 
 // enlist starts a contestant, or says why it is left out.
 func (b *bench) enlist(c *contestant) {
-	c.cpu = meter.Anywhere
+	c.cpu = machine.Anywhere
 	if b.o.Pin {
 		c.cpu = b.cpu
 	}
@@ -134,6 +135,8 @@ func (b *bench) enlistAll(ctx context.Context) error {
 	if b.o.Threads <= 1 {
 		b.enlist(&contestant{name: libc, argv: []string{b.files.Dynamic}})
 		b.enlistPreload()
+	} else {
+		b.leaveOut("", libc+", "+preload, errors.New("threads are made without a C library"))
 	}
 	report := probe.Run(ctx)
 	if ctx.Err() != nil { // then nothing was tried
