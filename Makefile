@@ -55,7 +55,19 @@ generated: ## regenerate, and fail if a committed file changes
 bench: deps ## measure reflect beside its floors and targets; BENCH=flags, -h lists them
 	@$(GO) run ./experiment/cmd/bench $(BENCH)
 
+# One random call after another, as programs that shuffle or hash do it.
+RANDOM_PROGRAM = import os; all(os.urandom(16) for _ in range(100000))
+
+results: build ## measure, on a quiet machine, and write docs/results.md (five minutes)
+	@mkdir -p dist/results
+	dist/reflect bench --json dist/results/bench.json --html dist/results/bench.html
+	dist/reflect bench all-calls --json dist/results/all-calls.json --html dist/results/all-calls.html
+	dist/reflect bench workload --name 'python3: os.urandom(16), 100,000 times' --json dist/results/random.json \
+		--html dist/results/random.html -- /usr/bin/python3 -I -c '$(RANDOM_PROGRAM)'
+	$(GO) run ./experiment/cmd/results dist/results/bench.json dist/results/all-calls.json dist/results/random.json >dist/results/results.md
+	mv dist/results/results.md docs/results.md
+
 clean: ## remove what was built
 	rm -rf dist
 
-.PHONY: help build generate deps test behaviour soak check lint generated bench clean
+.PHONY: help build generate deps test behaviour soak check lint generated bench results clean

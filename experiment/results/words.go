@@ -8,27 +8,55 @@ import (
 
 // Words says what a comparison found, as the end of a sentence that begins with
 // the figure's way: "1.3 % ± 0.4 slower than native". The ± is half of the
-// interval. What is no difference is called "n.s.", with what was seen all the
+// interval, which is told by its ends where it is lopsided: "24 % (8 to 62) slower
+// than native". What is no difference is called "n.s.", with what was seen all the
 // same.
 func (c *Comparison) Words() string {
-	base, r, half := c.Baseline.Way, c.Ratio.Median, (c.Ratio.Hi-c.Ratio.Lo)/2
+	base, r := c.Baseline.Way, c.Ratio
 	more, less, long, fast := " slower than ", " faster than ", " times as long as ", " times as fast as "
-	if c.Figure != nil && !timed(c.Figure.Unit) {
+	timed := c.Figure == nil || timed(c.Figure.Unit)
+	if !timed {
 		more, less, long = " more than ", " less than ", " times as much as "
 	}
 	switch {
-	case math.IsNaN(r):
+	case math.IsNaN(r.Median):
 		return "not measured"
 	case !c.Significant():
-		return "n.s. (" + signed(100*(r-1), 100*half) + " % ± " + Digits(100*half, 100*half) + ")"
-	case r >= 2:
-		return Digits(r, half) + " ± " + Digits(half, half) + long + base
-	case r <= 0.5 && more == " slower than ":
-		return Digits(1/r, half/r/r) + " ± " + Digits(half/r/r, half/r/r) + fast + base
-	case r > 1:
-		return percent(r-1, half) + more + base
+		half := 100 * (r.Hi - r.Lo) / 2
+		return "n.s. (" + signed(100*(r.Median-1), half) + " % ± " + Digits(half, half) + ")"
+	case r.Median >= 2:
+		return within(r.Median, r.Lo, r.Hi, "") + long + base
+	case r.Median <= 0.5 && timed && r.Lo > 0:
+		return within(1/r.Median, 1/r.Hi, 1/r.Lo, "") + fast + base
+	case r.Median > 1:
+		return within(100*(r.Median-1), 100*(r.Lo-1), 100*(r.Hi-1), " %") + more + base
 	}
-	return percent(1-r, half) + less + base
+	return within(100*(1-r.Median), 100*(1-r.Hi), 100*(1-r.Lo), " %") + less + base
+}
+
+// within is a value with its interval.
+func within(v, lo, hi float64, unit string) string {
+	half := (hi - lo) / 2
+	up, down := hi-v, v-lo
+	if max(up, down) > 2*min(up, down) && max(up, down) > 0.02*math.Abs(v) {
+		return Digits(v, half) + unit + " (" + minus(Digits(lo, half)) + " to " + minus(Digits(hi, half)) + ")"
+	}
+	return Digits(v, half) + unit + " ± " + Digits(half, half)
+}
+
+func signed(v, half float64) string {
+	if v >= 0 {
+		return "+" + Digits(v, half)
+	}
+	return "−" + Digits(-v, half)
+}
+
+// minus writes a sign as people do.
+func minus(s string) string {
+	if rest, ok := strings.CutPrefix(s, "-"); ok {
+		return "−" + rest
+	}
+	return s
 }
 
 // Short is what a comparison found in few characters: "+1.3 %", "4.1×", "n.s.".
@@ -53,17 +81,6 @@ func (c *Comparison) Short() string {
 func timed(unit string) bool {
 	_, u := Scale(1, unit)
 	return strings.HasSuffix(strings.TrimSuffix(u, "/op"), "s") && u != "calls"
-}
-
-func percent(v, half float64) string {
-	return Digits(100*v, 100*half) + " % ± " + Digits(100*half, 100*half)
-}
-
-func signed(v, half float64) string {
-	if v >= 0 {
-		return "+" + Digits(v, half)
-	}
-	return "−" + Digits(-v, half)
 }
 
 // Digits writes v with as many decimals as an uncertainty leaves meaning to: its

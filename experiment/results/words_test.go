@@ -13,9 +13,13 @@ func TestWords(t *testing.T) {
 		{1.013, 1.009, 1.017, 0.2, 0.005, "n.s. (+1.3 % ± 0.4)", "n.s."},
 		{0.999, 0.99, 1.008, 0.001, 0.005, "n.s. (−0.1 % ± 0.9)", "n.s."},
 		{3.237, 3.18, 3.28, 0.001, 0.005, "3.24 ± 0.05 times as long as native", "3.24×"},
-		{41.3, 40, 44, 0.001, 0.005, "41 ± 2 times as long as native", "41×"},
+		{41.3, 40, 43, 0.001, 0.005, "41 ± 2 times as long as native", "41×"},
 		{0.0553, 0.0551, 0.0555, 0.001, 0.005, "18.08 ± 0.07 times as fast as native", "18.08× faster"},
 		{1.5, 1.5, 1.5, 0.001, 0.005, "50.0 % ± 0.0 slower than native", "+50.0 %"},
+		{1.24, 1.08, 1.62, 0.001, 0.005, "24 % (8 to 62) slower than native", "+24 %"},
+		{0.7, 0.65, 0.99, 0.001, 0.005, "30 % (1 to 35) faster than native", "−30 %"},
+		{1.02, 0.99, 1.4, 0.3, 0.005, "n.s. (+2 % ± 20)", "n.s."},
+		{4, 3, 13, 0.001, 0.005, "4 (3 to 13) times as long as native", "4×"},
 	} {
 		c := Comparison{Baseline: native, Ratio: Summary{Median: tc.ratio, Lo: tc.lo, Hi: tc.hi}, Holm: tc.holm, Noise: tc.noise}
 		if got := c.Words(); got != tc.want {
