@@ -79,7 +79,7 @@ func written(patch float64) string {
 func TestFollowsFromNumbers(t *testing.T) {
 	slow, same := written(1.2), written(1.0)
 	for _, want := range []string{
-		"takes 101 ns natively", "Not measured: `sud` (not here)", "The same by another process", "(`patch`: 124.8 ± ", "| git status | 1000 |", 
+		"takes 101 ns natively", "Not measured: `sud` (not here)", "The same by another process", "(`patch`: 124.8 ± ", "| git status | 1000 |",
 		"reflect bench 'x y'", "make results", "All system calls", "The detour by itself costs less than the call",
 	} {
 		if !strings.Contains(slow, want) {
