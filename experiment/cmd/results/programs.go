@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
@@ -11,35 +10,35 @@ import (
 	"github.com/sysreflect/sysreflect/experiment/workload"
 )
 
-// spread is what a way takes over all programs, in words.
+// against is the row's processor time beside the native one, which a busy machine
+// disturbs less than wall time; nil where it is not known.
+func against(r *workload.Row) *results.Comparison { return r.CPUAgainst }
+
+// spread is what a way takes of processors over all programs, in words.
 func (p *page) spread(way string) string {
-	var differ, same int
-	least, most := math.Inf(1), 0.0
+	differ := 0
 	names := map[float64]string{}
 	var ratios []float64
 	for _, o := range workload.Outcomes(p.all) {
-		for _, r := range o.Rows {
-			if r.Way != way || r.Against == nil {
-				continue
-			}
-			v := r.Against.Ratio.Median
-			ratios = append(ratios, v)
-			names[v] = o.Name
-			least, most = min(least, v), max(most, v)
-			if r.Against.Significant() {
-				differ++
-			} else {
-				same++
-			}
+		r := rowOf(&o, way)
+		if r == nil || against(r) == nil {
+			continue
+		}
+		c := against(r)
+		ratios = append(ratios, c.Ratio.Median)
+		names[c.Ratio.Median] = o.Name
+		if c.Significant() {
+			differ++
 		}
 	}
 	if len(ratios) == 0 {
 		return "not measured"
 	}
-	text := fmt.Sprintf("%s (%s) to %s (%s) times the native time, median %s", results.Three(least), names[least], results.Three(most), names[most],
+	least, most := slices.Min(ratios), slices.Max(ratios)
+	text := fmt.Sprintf("%s (%s) to %s (%s) times the native processor time, median %s", results.Three(least), names[least], results.Three(most), names[most],
 		results.Three(results.Summarize(ratios).Median))
-	if same > 0 {
-		text += fmt.Sprintf("; of %d programs %d differ beyond the noise", same+differ, differ)
+	if differ < len(ratios) {
+		text += fmt.Sprintf("; of %d programs %d differ beyond the noise", len(ratios), differ)
 	}
 	return text
 }
@@ -78,7 +77,7 @@ func (p *page) allCalls() {
 		}
 		p.say("%s |", row)
 	}
-	p.say("\nWall time, and in brackets processor time of program and supervisor together, beside the native program. For redis the client's time is meant, and")
+	p.say("\nWall time, and in brackets processor time of program and supervisor together, beside the native program; `n.s.` is no difference beyond noise and chance. For redis the client's time is meant, and")
 	p.say("the server starts before it. `notify`, `trap`, `sud` and the tracers also get the calls that a library makes through the vDSO; *calls* are `patch`'s,")
 	p.say("which leaves these alone.\n")
 	p.perCall(outcomes, ways)
@@ -169,8 +168,8 @@ func (p *page) saying(outcomes []workload.Outcome) {
 	sort := func(way string) (least, most string, ok bool) {
 		byRatio := map[float64]string{}
 		for _, o := range outcomes {
-			if r := rowOf(&o, way); r != nil && r.Against != nil {
-				byRatio[r.Against.Ratio.Median] = o.Name + " " + r.Against.Short()
+			if r := rowOf(&o, way); r != nil && against(r) != nil {
+				byRatio[against(r).Ratio.Median] = against(r).Short() + " (" + o.Name + ")"
 			}
 		}
 		if len(byRatio) < 2 {
@@ -185,7 +184,7 @@ func (p *page) saying(outcomes []workload.Outcome) {
 		{"ptrace-all", "every call stops twice, whether a rule names it or not"},
 	} {
 		if least, most, ok := sort(w.way); ok {
-			p.say("- **`%s`**: from %s to %s; %s.", w.way, least, most, w.says)
+			p.say("- **`%s`**: processor time from %s to %s; %s.", w.way, least, most, w.says)
 		}
 	}
 	p.say("")

@@ -56,7 +56,7 @@ func (p *page) conditions() {
 		m := &run.run.Machine
 		disturbed := ""
 		if m.Busy >= 0.1 {
-			disturbed = fmt.Sprintf(" **Others used %.0f %% of the processors just before**, so medians are those of a busy machine, and intervals are wide.", 100*m.Busy)
+			disturbed = fmt.Sprintf(" **Others used %.0f %% of the processors just before**, so medians are those of a busy machine, intervals are wide, and processor time says more than wall time.", 100*m.Busy)
 		}
 		if m.Steal >= 0.02 {
 			disturbed += fmt.Sprintf(" The hypervisor took %.1f %% of the time.", 100*m.Steal)
