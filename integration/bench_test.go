@@ -215,6 +215,25 @@ func TestBenchInterrupted(t *testing.T) {
 	}
 }
 
+// TestBenchThreads: processor time hardly depends on how many threads there are, and
+// the order of ways not at all.
+func TestBenchThreads(t *testing.T) {
+	_, run := bench(t, account{}, "null", "--threads", "4", "-m", "patch,notify")
+	for _, n := range []string{"1", "4"} {
+		times := map[string]float64{}
+		for _, way := range []string{"native", "patch", "notify", "kernel-vdso"} {
+			f := run.Find("null", way, map[string]string{"threads": n})
+			if f == nil || len(f.Samples) < 8 {
+				t.Fatalf("%s threads, %s: %+v; left out: %+v", n, way, f, run.LeftOut)
+			}
+			times[way] = slices.Min(f.Samples)
+		}
+		if !(times["patch"]*5 < times["native"] && times["native"]*5 < times["notify"]) {
+			t.Errorf("%s threads: %v", n, times)
+		}
+	}
+}
+
 // TestBenchKilled kills it: its meters end by themselves, and take their files along.
 func TestBenchKilled(t *testing.T) {
 	dir := workDir(t, account{})

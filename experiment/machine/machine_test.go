@@ -124,3 +124,14 @@ func TestProcessorTime(t *testing.T) {
 		t.Error("a process that can't be there has used something")
 	}
 }
+
+func TestQuota(t *testing.T) {
+	for text, want := range map[string]float64{"max 100000": 0, "150000 100000": 1.5, "": 0, "5": 0, "1 0": 0} {
+		if got := quota(text); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+	if q := Quota(); q < 0 {
+		t.Errorf("here: %v", q)
+	}
+}

@@ -178,6 +178,9 @@ func (b *bench) describeProcess(p *probe.Process) {
 	case p.Seccomp != 0:
 		note("native calls pay for a seccomp filter around this run")
 	}
+	if q := machine.Quota(); q > 0 {
+		note(fmt.Sprintf("a control group leaves this run the time of %.2g processors: where it is used up, windows wait", q))
+	}
 	if p.Tracer != 0 {
 		note("this run is itself traced")
 	}

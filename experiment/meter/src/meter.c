@@ -41,19 +41,27 @@ static char payload[PAYLOAD + 1];
 static char *path;	/* our own file's name */
 static long starter;
 
-/* Who started us usually removes our file. Where it was killed, nobody else does; the
- * last of us to end finds the directory empty. */
+/* Who started us usually removes the directory that our file is in, with the two
+ * programs. Where it was killed, nobody else does. */
 static void clean_up(void)
 {
-	char *slash = 0;
+	static const char *const names[] = { "meter", "meter-libc" };
+	char file[4096];
+	int dir = 0, n = 0;
 	if (!path || path[0] != '/' || CALL(__NR_getppid) == starter)
 		return;
-	CALL(__NR_unlink, path);
-	for (char *p = path; *p; p++)
-		if (*p == '/')
-			slash = p;
-	*slash = 0;
-	CALL(__NR_rmdir, path);
+	for (; path[n] && n < (int)sizeof file - 16; n++)
+		if ((file[n] = path[n]) == '/')
+			dir = n;
+	for (int i = 0; i < 2; i++) {
+		int at = dir + 1;
+		for (const char *p = names[i]; *p; p++)
+			file[at++] = *p;
+		file[at] = 0;
+		CALL(__NR_unlink, file);
+	}
+	file[dir] = 0;
+	CALL(__NR_rmdir, file);
 }
 
 static void take(void *to, size_t n)
