@@ -22,7 +22,7 @@ var ErrCompiler = errors.New("gcc is needed to build the measuring programs")
 
 // hosted programs use a C library, bare ones bring their own first instruction.
 var (
-	hosted = []string{"launch", "herd", "tax", "notify", "ptrace", "ptrace_all", "handoff", "generator", "random"}
+	hosted = []string{"launch", "herd", "tax", "notify", "sigsys", "ptrace", "ptrace_all", "handoff", "generator", "random"}
 	bare   = []string{"tiny", "probe", "sites", "first"}
 )
 

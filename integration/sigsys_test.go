@@ -1,9 +1,11 @@
 package integration
 
 import (
+	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // bySignal are the ways to have every call served by a handler of SIGSYS, and
@@ -31,6 +33,7 @@ func TestSignalPrograms(t *testing.T) {
 		{"sigsys", []string{victim(t, "sigsys.c", "glibc")}, "jumped 1000"},
 		{"sigsys-static", []string{victim(t, "sigsys.c", "glibc-static")}, "jumped 1000"},
 		{"sigsys-musl", []string{victim(t, "sigsys.c", "musl-static")}, "jumped 1000"},
+		{"sigown", []string{victim(t, "sigown.c", "glibc")}, "dispatched 1002 caught 5"},
 		{"cancel", []string{victim(t, "cancel.cc", "c++")}, ""},
 		{"pipeline", []string{"bash", "-c", `for i in 1 2 3 4 5 6 7 8; do seq 1000 | sort -rn | head -n 3 | tr '\n' ' '; done; trap 'echo got' USR1; kill -USR1 $$; (exit 7); echo $?`}, "got"},
 		{"python", []string{"/usr/bin/python3", "-c", "import subprocess,threading,signal,os\nsignal.signal(signal.SIGUSR1,lambda *a:print('usr1'))\nos.kill(os.getpid(),signal.SIGUSR1)\nprint(subprocess.check_output(['echo','child']))\nts=[threading.Thread(target=lambda:os.urandom(8)) for _ in range(16)]\n[x.start() for x in ts];[x.join() for x in ts];print(len(ts))"}, "usr1"},
@@ -66,5 +69,64 @@ func TestSignalCounts(t *testing.T) {
 		if n, _ := c.of("getuid", m); n < 2 {
 			t.Errorf("%s: %d calls of getuid counted", m, n)
 		}
+	}
+}
+
+// stormVariable, where it is set, makes the storm a minute long.
+const stormVariable = "REFLECT_STORM"
+
+// TestSignalStorm: 64 threads, signals from a timer and from each other, SIGSYS among
+// them, forks and execs meanwhile. No call is lost, no queued signal, no child.
+func TestSignalStorm(t *testing.T) {
+	seconds := "2"
+	if os.Getenv(stormVariable) != "" {
+		seconds = "60"
+	}
+	ways := bySignal(t)
+	ways["patch over trap"] = overTrap(t)
+	for how, flags := range ways {
+		t.Run(how, func(t *testing.T) {
+			p := program{argv: []string{victim(t, "sigstorm.c", "glibc"), "64", seconds}, flags: flags, timeout: 3 * time.Minute}
+			o := p.run(t, underReflect(p.flags, p.argv...))
+			if o.stdout != "wrong 0 unhandled 0 failed 0, SIGSYS 1, did 1\n" || o.status != 0 {
+				t.Errorf("%s\n%s%.2000s", describe(o.status), o.stdout, o.stderr)
+			}
+			t.Logf("%s", o.stderr)
+		})
+	}
+}
+
+// TestSignalDropped: the kernel drops a trap's SIGSYS where another is pending, and the
+// call is made all the same.
+func TestSignalDropped(t *testing.T) {
+	ways := bySignal(t)
+	ways["one"] = writePolicy(t, "version: 1\nrules:\n  - {calls: [getppid], mechanism: trap, do: passthrough}\n")
+	for how, flags := range ways {
+		t.Run(how, func(t *testing.T) {
+			program{argv: []string{victim(t, "sigdrop.c", "glibc")}, flags: flags}.works(t, "wrong 0, caught some 1")
+		})
+	}
+}
+
+// overTrap returns the flags for a policy whose sites are patched, and trapped until they are.
+func overTrap(t *testing.T) []string {
+	return writePolicy(t, "version: 1\nrules:\n"+
+		"  - {calls: [getrandom], mechanism: patch, base: trap, do: shim}\n"+
+		"  - {calls: [getuid], mechanism: patch, base: trap, do: {return: 77}}\n"+
+		"  - {calls: [getppid, read, write, openat], mechanism: patch, base: trap, do: passthrough}\n")
+}
+
+// TestPatchOverTrap: sites are patched that nobody was notified of.
+func TestPatchOverTrap(t *testing.T) {
+	p := program{argv: []string{victim(t, "sigdrop.c", "glibc")}, flags: overTrap(t)}
+	c, o := p.count(t)
+	if o.stdout != "wrong 0, caught some 1\n" || o.status != 0 {
+		t.Fatalf("%s\n%s%s", describe(o.status), o.stdout, o.stderr)
+	}
+	trapped, _ := c.of("getppid", "trap")
+	patched, _ := c.of("getppid", "patch")
+	notified, _ := c.of("getppid", "notify")
+	if trapped == 0 || trapped > 100 || notified != 0 || patched < 99000 {
+		t.Errorf("%d trapped, %d patched, %d notified", trapped, patched, notified)
 	}
 }

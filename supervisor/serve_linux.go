@@ -49,7 +49,7 @@ func newServer(r *run) *server {
 }
 
 func (s *server) isExec() bool {
-	return s.n.arch == unix.AUDIT_ARCH_X86_64 && (s.n.nr == unix.SYS_EXECVE || s.n.nr == unix.SYS_EXECVEAT)
+	return s.n.arch == unix.AUDIT_ARCH_X86_64 && (s.n.nr == unix.SYS_EXECVE || s.n.nr == unix.SYS_EXECVEAT) && !s.tells()
 }
 
 // match finds the rule that the call meets.
@@ -76,6 +76,10 @@ next:
 
 // serve answers any call but an exec.
 func (s *server) serve() {
+	if s.tells() {
+		s.learn()
+		return
+	}
 	s.resp = response{id: s.n.id, flags: flagContinue}
 	ours := int32(s.n.pid) == s.r.first.Load() || // before its program runs
 		s.r.handingOff(s.n.pid) != nil

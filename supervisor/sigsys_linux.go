@@ -7,6 +7,7 @@ import (
 
 	"github.com/sysreflect/sysreflect/bpf"
 	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/reflect/patch"
 	"github.com/sysreflect/sysreflect/vdsoshim"
 )
 
@@ -34,27 +35,31 @@ func (r *run) sigsys() *vdsoshim.Sigsys {
 	if !bpf.UsesSignals(r.plan) {
 		return nil
 	}
-	s := &vdsoshim.Sigsys{Dispatch: r.plan.Uses(policy.SUD), Others: slices.Clone(execCalls[:])}
+	s := &vdsoshim.Sigsys{Dispatch: r.plan.Uses(policy.SUD), Numbers: map[int]vdsoshim.Trapped{}}
+	for nr := range vdsoshim.DispatchCalls {
+		switch {
+		case bpf.IsSignalCall(nr):
+			s.Numbers[nr] = vdsoshim.TrappedSignals
+		case r.traps(nr):
+			s.Numbers[nr] = vdsoshim.TrappedSome
+		case len(r.plan.For(nr)) > 0 || r.plan.Default.Kind != policy.Allow || slices.Contains(execCalls[:], nr):
+			s.Numbers[nr] = vdsoshim.TrappedOthers
+		}
+	}
 	s.Rules = make([]vdsoshim.TrapRule, len(r.plan.Rules))
 	for i := range r.plan.Rules {
 		rule := &r.plan.Rules[i]
 		t := &s.Rules[i]
-		t.Nr, t.Alone = rule.Nr, len(rule.Conds) == 0 && len(r.plan.For(rule.Nr)) == 1
-		if byHandler(rule) {
-			t.Answer = handlerAnswer(rule.Action)
-			if rule.Action.Kind == policy.Shim && rule.Name == "getrandom" {
-				t.Answer.Kind = vdsoshim.AnswerGenerator
-			}
+		if t.Nr = rule.Nr; !byHandler(rule) {
+			continue
 		}
-		if !bpf.IsSignalCall(rule.Nr) && !(t.Alone && t.Answer.Kind != 0) {
-			s.Others = append(s.Others, rule.Nr)
+		_, t.Sites = r.plan.PatchedCall(rule.Nr)
+		t.Answer = handlerAnswer(rule.Action)
+		if rule.Action.Kind == policy.Shim && rule.Name == "getrandom" {
+			t.Answer.Kind = vdsoshim.AnswerGenerator
 		}
-	}
-	if r.plan.Default.Kind != policy.Allow {
-		for nr := range vdsoshim.DispatchCalls {
-			if len(r.plan.For(nr)) == 0 && !bpf.IsSignalCall(nr) {
-				s.Others = append(s.Others, nr)
-			}
+		if t.Alone = len(rule.Conds) == 0 && len(r.plan.For(rule.Nr)) == 1; t.Alone {
+			delete(s.Numbers, rule.Nr)
 		}
 	}
 	return s
@@ -75,6 +80,33 @@ func handlerAnswer(a policy.Action) vdsoshim.Answer {
 
 // sigsysBit is SIGSYS in a mask of signals.
 const sigsysBit = 1 << (unix.SIGSYS - 1)
+
+// tells reports whether the notification is no exec, but the handler's word of a site.
+func (s *server) tells() bool {
+	return s.r.signals && s.n.nr == unix.SYS_EXECVE && s.n.arch == unix.AUDIT_ARCH_X86_64 &&
+		s.n.ip == s.r.base+vdsoshim.ExitsEnd+syscallInsn && s.n.args[0] == vdsoshim.SitePath
+}
+
+// learn patches the site that the handler tells of.
+func (s *server) learn() {
+	p, n := s.r.patching, &s.n
+	s.resp = response{id: n.id, err: -int32(unix.EFAULT)} // nobody looks at it
+	back, nr, times := n.args[1], n.args[2], n.args[3]
+	if p == nil || n.pid == 0 || nr >= tableSize || !p.calls[nr] {
+		sendNotif(s.r.listener, &s.resp)
+		return
+	}
+	var mmap patch.Mapper
+	v := visit{r: s.r, n: n}
+	if times >= visitAfter && !s.r.plain {
+		mmap = v.mmap
+	}
+	p.patcher.Patch(int(n.pid), back-syscallInsn, int(nr), func() bool { return notifValid(s.r.listener, n.id) }, mmap)
+	v.end()
+	if !v.answered { // else it is told again, and there is nothing to do then
+		sendNotif(s.r.listener, &s.resp)
+	}
+}
 
 // handlerCount is the row of a rule that the handler serves.
 func handlerCount(rule *policy.Rule, n uint64) CallCount {

@@ -10,10 +10,23 @@ type Sigsys struct {
 	Dispatch bool
 	// Rules are the policy's, in its order: the filter tells which one a call met.
 	Rules []TrapRule
-	// Others are the numbers whose calls the filter has more to say about: under
-	// dispatch they are made where it sees them.
-	Others []int
+	// Numbers says more of numbers that no rule decides alone.
+	Numbers map[int]Trapped
 }
+
+// Trapped says which calls of a number reach the handler.
+type Trapped uint16
+
+const (
+	// TrappedSignals: all of them do, to be made by the handler.
+	TrappedSignals Trapped = trapSignals
+	// TrappedSome: those do that the filter traps, and it tells by which rule. Under
+	// dispatch they are first made where it sees them.
+	TrappedSome Trapped = trapSome
+	// TrappedOthers: none does, but under dispatch: they are made where the filter
+	// sees them.
+	TrappedOthers Trapped = trapOthers
+)
 
 // A TrapRule is what becomes of calls that meet a rule. Answer.Kind is 0 where the
 // handler does not serve it.
@@ -21,7 +34,14 @@ type TrapRule struct {
 	Nr     int
 	Alone  bool // it is the only rule of its number, and has no conditions
 	Answer Answer
+	// Sites makes the handler tell the supervisor of sites that make the call again, by
+	// an execve of SitePath from ExitsEnd, whose other arguments are the address behind
+	// the site, the call's number, and how often that came.
+	Sites bool
 }
+
+// most is how many numbers have to be trapped for calls that are not to be rare.
+const most = 300
 
 // writeTraps fills the handler's table.
 func (c *completion) writeTraps() error {
@@ -36,6 +56,15 @@ func (c *completion) writeTraps() error {
 	if c.o.Count {
 		flags |= sigsysCount
 	}
+	alone := 0
+	for i := range s.Rules {
+		if s.Rules[i].Alone && s.Rules[i].Answer.Kind != 0 {
+			alone++
+		}
+	}
+	if alone >= most {
+		flags |= sigsysMost
+	}
 	le.PutUint32(c.image[planOff+planSigsys:], flags)
 	if len(s.Rules) > MaxTraps {
 		return fmt.Errorf("%d rules, and the signal handler knows %d: %w", len(s.Rules), MaxTraps, ErrRoom)
@@ -43,36 +72,46 @@ func (c *completion) writeTraps() error {
 	byNumber := c.image[trapsOff:]
 	byRule := c.image[trapsOff+2*DispatchCalls:]
 	rows := c.image[trapsOff+2*DispatchCalls+trapRules:]
-	known := map[Answer]int{{Kind: AnswerKernel}: 0, {}: 0}
+	type row struct {
+		Answer
+		sites bool
+	}
+	known := map[row]int{{Answer: Answer{Kind: AnswerKernel}}: 0}
 	for i, r := range s.Rules {
 		if r.Answer.Kind == 0 {
 			continue
 		}
-		row, ok := known[r.Answer]
+		content := row{r.Answer, r.Sites}
+		at, ok := known[content]
 		if !ok {
-			row = len(known) - 1
-			if row == trapRows {
+			at = len(known)
+			if at == trapRows {
 				return fmt.Errorf("more than %d different answers to trapped calls: %w", trapRows, ErrRoom)
 			}
-			known[r.Answer] = row
+			known[content] = at
 			kind := uint32(trapConstant)
 			switch r.Answer.Kind {
+			case AnswerKernel:
+				kind = trapKernel
 			case AnswerGenerator:
 				kind = uint32(reflectedGetrandom.off)
 			case AnswerAtOnce:
 				kind = trapCall
 			}
-			le.PutUint64(rows[trapRowSize*row:], uint64(r.Answer.Value))
-			le.PutUint32(rows[trapRowSize*row+8:], kind)
+			le.PutUint64(rows[trapRowSize*at:], uint64(r.Answer.Value))
+			le.PutUint32(rows[trapRowSize*at+8:], kind)
+			if r.Sites {
+				le.PutUint32(rows[trapRowSize*at+12:], 1)
+			}
 		}
-		byRule[i+1] = byte(row)
+		byRule[i+1] = byte(at)
 		if r.Alone && r.Nr >= 0 && r.Nr < DispatchCalls {
 			le.PutUint16(byNumber[2*r.Nr:], uint16(i+1))
 		}
 	}
-	for _, nr := range s.Others {
+	for nr, how := range s.Numbers {
 		if nr >= 0 && nr < DispatchCalls {
-			le.PutUint16(byNumber[2*nr:], trapOthers)
+			le.PutUint16(byNumber[2*nr:], uint16(how))
 		}
 	}
 	return nil

@@ -47,13 +47,19 @@ func mechanisms() []mechanism {
 			better: []string{"wait_killable_recv", "sync_wake_up", "set_mm_map"},
 		},
 		{
-			Mechanism: Mechanism{Name: "trap", NeedsPtrace: true, RaceSafe: true},
-			needs:     append(slices.Clip(serving), "map_low", "ret_trap"),
+			Mechanism: Mechanism{
+				Name: "trap", Available: true, NeedsPtrace: true, RaceSafe: true,
+				Notes: "served in the program by a handler of SIGSYS, behind which the program's own use of that signal goes on; " +
+					"calls that could block it are trapped too; cooperative, as vdso is",
+			},
+			needs: append(slices.Clip(serving), "map_low", "vdso", "ret_trap"),
 		},
 		{
-			Mechanism: Mechanism{Name: "sud", NeedsPtrace: true, RaceSafe: true},
-			needs:     append(slices.Clip(serving), "map_low", "sud"),
-			better:    []string{"sud_inclusive"},
+			Mechanism: Mechanism{
+				Name: "sud", Available: true, NeedsPtrace: true, RaceSafe: true,
+				Notes: "as trap, and every call of the program pays for a signal, reflected or not",
+			},
+			needs: append(slices.Clip(serving), "map_low", "vdso", "ret_trap", "sud"),
 		},
 		{
 			Mechanism: Mechanism{

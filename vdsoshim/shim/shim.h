@@ -10,7 +10,7 @@
 
 /* Offsets from the image's first byte, which is the region's base. */
 #define IMAGE_SIZE 0xf000
-#define EXITS_OFF 0xc800	/* the gate, and what a signal handler leaves by: see exits.S */
+#define EXITS_OFF 0xca00	/* the gate, and what a signal handler leaves by: see exits.S */
 #define EXITS_SIZE 0x2000
 #define CONTROL_OFF 0xf000	/* shared with the supervisor, read-only here */
 #define LINK_OFF 0x10000	/* private: struct link, read-only after the handoff */

@@ -35,7 +35,7 @@
 
 /* Whether 8 bytes can be read, or written. All signals are blocked, so this changes
  * nothing but what is written to. */
-static int readable(u64 at)
+int HIDDEN shim_readable(u64 at)
 {
 	return !gate(__NR_rt_sigprocmask, SIG_BLOCK, at, 0, SIGSET, 0, 0);
 }
@@ -47,7 +47,7 @@ static int writable(u64 at)
 
 static int peek(u64 *to, u64 at, u64 size)
 {
-	if (!readable(at) || (size > 8 && !readable(at + size - 8)))
+	if (!shim_readable(at) || (size > 8 && !shim_readable(at + size - 8)))
 		return 0;
 	for (u64 i = 0; i < size / 8; i++)
 		to[i] = ((u64 *)at)[i];
@@ -301,6 +301,7 @@ static enum served prctl(struct context *uc)
 	if (uc->rax || STATE->own || !uc->rsi)
 		return SERVED;
 	STATE->own = 1;
+	set_armed(0);
 	if (!shim_install(0, &old)) {
 		const struct action *a = action_at(old.handler);
 

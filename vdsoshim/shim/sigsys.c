@@ -113,16 +113,40 @@ static void count(u32 rule)
 				 : "+m"(((u64 *)(__ehdr_start + COUNTERS_OFF + COUNTER_TRAPS))[rule - 1]) : : "cc");
 }
 
+/* Where sites are to be patched, the supervisor hears of one when it has been trapped
+ * again, and then ever more seldom: it may find that it can't be patched. */
+static void tell(u64 back, u32 nr)
+{
+	u64 at = shim_exit_for(back, EXIT_EXEMPT);
+
+	if (!at)
+		return;
+	u64 n = __atomic_add_fetch(&((struct exit *)(at + SIGSYS_DATA))->seen, 1, __ATOMIC_RELAXED);
+	if (n < SITE_AFTER || n > SITE_MOST || n & (n - 1))
+		return;
+
+	register long r10 __asm__("r10") = n;
+	long r = __NR_execve;
+
+	__asm__ volatile("lea 1f(%%rip), %%rbx\n\t"
+			 "jmp shim_open_gate\n"
+			 "1:"
+			 : "+a"(r) : "D"(SITE_PATH), "S"(back), "d"((u64)nr), "r"(r10)
+			 : "rbx", "rcx", "r11", "cc", "memory");
+}
+
 static void serve(struct context *uc, u32 nr, u32 rule, u64 back)
 {
 	u64 family = EXIT_EXEMPT;
 	const struct row *row = &shim_traps.rows[0];
 
-	if (rule == TRAP_OTHERS)
+	if (rule >= TRAP_SOME)
 		family = EXIT_OPEN;
-	else if (rule) {
+	else if (rule && rule != TRAP_SIGNALS) {
 		count(rule);
 		row = &shim_traps.rows[shim_traps.row[rule]];
+		if (row->sites)
+			tell(back, nr);
 	}
 	if (row->kind == TRAP_CONSTANT) {
 		uc->rax = row->value;
@@ -144,14 +168,16 @@ static void serve(struct context *uc, u32 nr, u32 rule, u64 back)
 		}
 	} else if (shim_virtual(uc, nr, back))
 		return;
+	if (nr == __NR_clone || nr == __NR_clone3 || nr == __NR_fork || nr == __NR_vfork)
+		set_armed(0);
 	leave_by_exit(uc, nr, back, family);
 }
 
 /* Dispatch for this thread, but where the program uses it itself. */
 static void arm(void)
 {
-	if (!STATE->own)
-		gate(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)shim_exits, EXITS_SIZE, 0, 0);
+	if (!STATE->own && !gate(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)shim_exits, EXITS_SIZE, 0, 0))
+		set_armed(1);
 }
 
 /* At the handoff, with all signals blocked. The disposition that the program would
@@ -234,12 +260,38 @@ void HIDDEN shim_requeue(void)
 }
 
 /*
+ * The kernel keeps one SIGSYS for a thread: where another thread's is pending when a
+ * call is trapped, the trap's own is dropped (legacy_queue in kernel/signal.c), and the
+ * call with it: it would return its number. A context that looks like that goes back
+ * to the instruction. A call that was made and returned such a number looks the same; so
+ * what this handler answers goes on from an exit, and where many calls are the kernel's,
+ * the numbers that are results of every day are left alone. Where all are dispatched
+ * none returns to its site.
+ */
+static int dropped(const struct context *uc)
+{
+	u64 nr = uc->rax;
+
+	if (nr >= DISPATCH_CALLS || uc->rcx != uc->rip || uc->r11 != uc->eflags)
+		return 0;
+	if (!armed() && (!shim_traps.rule[nr] || shim_traps.rule[nr] == TRAP_OTHERS || (nr < 3 && !(shim_plan.sigsys & SIGSYS_MOST))))
+		return 0;
+	if (uc->rip - (u64)__ehdr_start < IMAGE_SIZE || !shim_readable(uc->rip - 2))
+		return 0;
+	return *(const unsigned short *)(uc->rip - 2) == SYSCALL_INSN;
+}
+
+/*
  * A SIGSYS that is the program's: sent to it, or forced by a filter or by dispatch of
  * its own. Returns its handler, 0 if there is nothing to run.
  */
 static u64 program(struct info *info, struct context *uc, u32 number, int forced)
 {
 	const struct action *act = &ACTION[number];
+
+	if (!forced && dropped(uc))
+		uc->rip -= 2;
+
 	struct masked *in = shim_masked_at(uc->rip);
 	int blocked = in && in->nr ? (int)in->blocked : blocks();
 	u64 mask = in && in->nr ? in->mask : uc->mask;
@@ -296,14 +348,23 @@ u64 HIDDEN shim_sigsys(struct info *info, struct context *uc, u32 number)
 			rule = data;
 		else if (nr < DISPATCH_CALLS)
 			rule = shim_traps.rule[nr];
-		if (shim_plan.sigsys & SIGSYS_SUD)
+		if (shim_plan.sigsys & SIGSYS_SUD && !armed())
 			arm();
 	} else if (info->arch == AUDIT_ARCH_X86_64 && info->code == SYS_USER_DISPATCH) {
 		if (STATE->own || !(shim_plan.sigsys & SIGSYS_SUD))
 			return program(info, uc, number, 1);
+		set_armed(1);
 		rule = nr < DISPATCH_CALLS ? shim_traps.rule[nr] : TRAP_OTHERS;
 	} else
 		return program(info, uc, number, forced);
-	serve(uc, nr, rule, site_of(uc->rip));
+	u64 rip = uc->rip, back = site_of(rip);
+
+	serve(uc, nr, rule, back);
+	if (uc->rip == rip && back == rip) {
+		u64 at = shim_exit_for(back, EXIT_EXEMPT);
+
+		if (at)
+			uc->rip = at + 2; /* see dropped */
+	}
 	return 0;
 }

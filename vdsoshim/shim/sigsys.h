@@ -15,6 +15,7 @@
 #define SIGSYS_TRAP 1
 #define SIGSYS_SUD 2
 #define SIGSYS_COUNT 4	/* calls are counted */
+#define SIGSYS_MOST 8	/* hardly any call is not trapped */
 
 /* What the filter gives with SECCOMP_RET_TRAP: this, or this + 1 + the index of the
  * rule. A number that filters of a program's own are not likely to use. */
@@ -29,7 +30,17 @@
 #define TRAP_CALL 2	/* the kernel, at once: a call that does not wait */
 /* larger: offset of an entry, as for patched sites that bring one number */
 
-#define TRAP_OTHERS 0xffff	/* in place of a rule: the filter has more to say */
+/* In place of a rule: */
+#define TRAP_SIGNALS 0xfffd	/* none, but all are trapped, see sigmask.c */
+#define TRAP_SOME 0xfffe	/* the filter says which one, and that some are trapped */
+#define TRAP_OTHERS 0xffff	/* the filter has more to say, and traps none */
+
+/* What tells the supervisor of a site: an execve, which is always notified, of a path
+ * that is none, from the open gate, with the address behind the site, the number, and
+ * how often it was trapped. */
+#define SITE_PATH 2
+#define SITE_AFTER 2
+#define SITE_MOST 4096
 
 /* Families of exits, by their code's offset from EXITS_OFF. What belongs to each stands
  * at the same distance from SIGSYS_OFF. The filter exempts the first two. */
@@ -57,6 +68,10 @@
  * every Linux has (__CPUNODE_SEG): in 64-bit mode nothing looks at it, the
  * kernel keeps it for each thread, and threads and children inherit it. */
 #define BLOCKED 0x7b
+/* In DS: calls of this thread are dispatched. It is taken away before a call that makes a
+ * thread or process, where dispatch is not armed, and comes back with the next call
+ * that is dispatched. */
+#define ARMED 0x7b
 
 /* struct rt_sigframe (asm/sigframe.h) without the return address. */
 #define UC_R8 40
@@ -97,7 +112,7 @@ struct info {		/* siginfo_t; the union as SIGSYS has it */
 };
 
 struct exit {
-	u64 back, unused;
+	u64 back, seen;
 };
 
 struct masked {
@@ -131,7 +146,8 @@ struct traps {
 	unsigned char row[TRAP_RULES];		/* by that */
 	struct row {
 		u64 value;
-		u32 kind, unused;
+		u32 kind;
+		u32 sites;	/* the supervisor is to be told of sites */
 	} rows[TRAP_ROWS];
 };
 extern const struct traps HIDDEN shim_traps;
@@ -157,6 +173,20 @@ static inline void set_blocks(int on)
 		__asm__ volatile("mov %0, %%es" : : "r"(on ? BLOCKED : 0));
 }
 
+static inline int armed(void)
+{
+	u32 ds;
+
+	__asm__ volatile("mov %%ds, %0" : "=r"(ds));
+	return ds == ARMED;
+}
+
+static inline void set_armed(int on)
+{
+	if (armed() != on)
+		__asm__ volatile("mov %0, %%ds" : : "r"(on ? ARMED : 0));
+}
+
 /* sigmask.c: calls that could see or block SIGSYS. */
 enum served { LEFT, SERVED, GONE };
 HIDDEN enum served shim_virtual(struct context *uc, u32 nr, u64 back);
@@ -166,6 +196,7 @@ void HIDDEN shim_requeue(void);
 /* sigsys.c */
 long HIDDEN shim_begin(void);
 u64 HIDDEN shim_exit_for(u64 back, u64 family);
+int HIDDEN shim_readable(u64 at);
 HIDDEN struct masked *shim_masked_at(u64 rip);
 int HIDDEN shim_take(struct info *info);
 u64 HIDDEN shim_sigsys(struct info *info, struct context *uc, u32 number);

@@ -63,12 +63,17 @@
 	CONST sigsysTrap, SIGSYS_TRAP
 	CONST sigsysSud, SIGSYS_SUD
 	CONST sigsysCount, SIGSYS_COUNT
+	CONST sigsysMost, SIGSYS_MOST
 	CONST trapRows, TRAP_ROWS
 	CONST trapRowSize, TRAP_ROW_SIZE
 	CONST trapRules, TRAP_RULES
+	CONST trapSignals, TRAP_SIGNALS
+	CONST trapSome, TRAP_SOME
 	CONST trapOthers, TRAP_OTHERS
+	CONST trapKernel, TRAP_KERNEL
 	CONST trapConstant, TRAP_CONSTANT
 	CONST trapCall, TRAP_CALL
+	CONST SitePath, SITE_PATH
 	CONST forwardSlots, FORWARD_SLOTS
 	CONST countedSlots, COUNTED_SLOTS
 	CONST linkCounted, LINK_COUNTED

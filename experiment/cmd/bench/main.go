@@ -22,7 +22,7 @@ const settle = 500 * time.Millisecond
 // limit ends a measurement that hangs.
 const limit = 20 * time.Minute
 
-var parts = []string{"start", "exec", "notify", "ptrace", "tax", "footprint", "getrandom", "threads", "programs", "patch", "first", "million", "all-calls", "coverage"}
+var parts = []string{"start", "exec", "notify", "sigsys", "ptrace", "tax", "footprint", "getrandom", "threads", "programs", "patch", "first", "million", "all-calls", "coverage"}
 
 func main() {
 	format := flag.String("format", "text", "`text`, or go: Go benchmark format, as benchstat reads it")
@@ -112,6 +112,8 @@ func measure(ctx context.Context, b *experiment.Bench, part string) (results []r
 		return all(b.Notify(ctx))
 	case "ptrace":
 		return all(b.Ptrace(ctx))
+	case "sigsys":
+		return all(b.Signals(ctx))
 	case "tax":
 		return one(b.Tax(ctx))
 	case "getrandom":

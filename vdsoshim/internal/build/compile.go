@@ -81,7 +81,11 @@ func (b *builder) build() (image, layout []byte, err error) {
 		compile(name, ".S", "-g0")
 	}
 	for _, name := range c {
-		compile(name, ".c", cflags...)
+		flags := slices.Clone(cflags)
+		if slices.Contains(onSignals, name) {
+			flags = append(flags, "-Os") // a signal costs more than all of it
+		}
+		compile(name, ".c", flags...)
 	}
 	if err != nil {
 		return nil, nil, err

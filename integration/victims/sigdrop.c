@@ -1,0 +1,44 @@
+/* Makes a call that is trapped while another thread keeps sending this one SIGSYS: the
+ * kernel keeps one SIGSYS for a thread. Prints how many calls had another result. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static volatile long caught;
+static pthread_t target;
+static volatile int stop;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	caught++;
+}
+
+static void *pester(void *arg)
+{
+	while (!stop) {
+		pthread_kill(target, SIGSYS);
+		for (volatile int i = 0; i < 2000; i++)
+			;
+	}
+	return arg;
+}
+
+int main(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	pthread_t other;
+	long wrong = 0, right = syscall(SYS_getppid);
+	sigaction(SIGSYS, &sa, NULL);
+	target = pthread_self();
+	pthread_create(&other, NULL, pester, NULL);
+	for (int i = 0; i < 100000; i++)
+		if (syscall(SYS_getppid) != right)
+			wrong++;
+	stop = 1;
+	pthread_join(other, NULL);
+	printf("wrong %ld, caught some %d\n", wrong, caught > 0);
+	return wrong != 0;
+}

@@ -1,0 +1,42 @@
+/* Uses Syscall User Dispatch itself. Prints what its handler saw. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+static volatile char selector;
+static volatile int caught, number;
+
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	selector = 0; /* SYSCALL_DISPATCH_FILTER_ALLOW */
+	number = info->si_syscall;
+	caught++;
+	if (getppid() > 0)
+		((ucontext_t *)context)->uc_mcontext.gregs[REG_RAX] = 1000 + info->si_code;
+}
+
+long make(long nr);
+__asm__("make: mov %rdi, %rax; syscall; ret");
+
+int main(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
+	sigaction(SIGSYS, &sa, NULL);
+	printf("on %d\n", prctl(59 /* PR_SET_SYSCALL_USER_DISPATCH */, 1, 0, 0, &selector));
+	for (int i = 0; i < 5; i++) {
+		selector = 1; /* SYSCALL_DISPATCH_FILTER_BLOCK */
+		long r = make(SYS_getpgid);
+		selector = 0;
+		printf("dispatched %ld caught %d number %d, not dispatched %d\n", r, caught, number, make(SYS_getppid) > 0);
+	}
+	printf("off %d\n", prctl(59, 0, 0, 0, 0));
+	printf("not dispatched %d caught %d\n", make(SYS_getppid) > 0, caught);
+	raise(SIGSYS);
+	printf("caught %d\n", caught);
+	return 0;
+}
