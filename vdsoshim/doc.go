@@ -32,6 +32,8 @@
 //	             CounterRows rows of 512 counters of 8 bytes, row = CPU modulo rows:
 //	             the vDSO's functions, then from 16 on patched calls by number;
 //	             behind them CounterSites counters of sites
+//	             and from CounterTraps on those of rules that the handler of SIGSYS serves
+//	SigsysOff    with [Sigsys] only: what that handler keeps, private, RW-, see shim/sigsys.h
 //	SlotsOff     with the generator only: its slots, private, RW-: locks and what
 //	             a call saves of its caller, nothing secret
 //	StubsOff     with patching only: code that patched sites lead to, R-X
@@ -49,6 +51,10 @@
 // At GateOff stands the one system call instruction that the filter exempts;
 // the filter sees GateOff+2. It returns to the address in rbx and uses no
 // stack. Stubs make their calls elsewhere, so that the filter sees them.
+//
+// Where a handler of SIGSYS serves calls ([Sigsys]) it makes others from exits behind the
+// gate, up to ExitsEnd, which are exempt too; those behind that, up to ExitsOff +
+// ExitsSize, are not.
 //
 // # The handoff routine
 //
