@@ -53,13 +53,13 @@ const (
 	StubsSize             = 0x10000
 	TrapData              = 0x5300
 	UserOff               = 0x80000
-	ChachaAvx2Off         = 0x8640
-	ChachaAvx2ZmmOff      = 0x9140
-	ChachaAvx512Off       = 0x7340
-	ChachaScalarOff       = 0x9240
+	ChachaAvx2Off         = 0x8680
+	ChachaAvx2ZmmOff      = 0x9180
+	ChachaAvx512Off       = 0x7380
+	ChachaScalarOff       = 0x9280
 	GateOff               = 0xca00 // of its system call instruction
-	HandoffOff            = 0x99e0
-	ReflectedGetrandomOff = 0x5840
+	HandoffOff            = 0x9a20
+	ReflectedGetrandomOff = 0x5880
 )
 
 const (
@@ -99,56 +99,59 @@ const (
 	trapRules      = 0x400
 	trapSignals    = 0xfffd
 	trapSome       = 0xfffe
-	copiesOff      = 0x2820
-	cpuCallOff     = 0x5899
-	cpuDispatchOff = 0x61a1
-	cpuVdsoOff     = 0x50e3
-	planOff        = 0x26b0
+	copiesOff      = 0x2870
+	cpuCallOff     = 0x58d9
+	cpuDispatchOff = 0x61e1
+	cpuVdsoOff     = 0x5123
+	foreignGateOff = 0xe208
+	planOff        = 0x2700
 	stubsOff       = 0x70000
-	tableOff       = 0x2900
-	trapsOff       = 0x40c0
-	valuesOff      = 0x3080
+	tableOff       = 0x2940
+	trapsOff       = 0x4100
+	valuesOff      = 0x30c0
 )
 
 var (
-	actions            = function{0x9bc0, 1024}
-	begin              = function{0xb066, 112}
-	chachaAvx2         = function{0x8640, 2816}
-	chachaAvx2Zmm      = function{0x9140, 256}
-	chachaAvx512       = function{0x7340, 4864}
-	chachaScalar       = function{0x9240, 832}
-	constants          = function{0x6340, 4096}
-	counted            = function{0x9780, 512}
-	countedDispatch    = function{0x6180, 128}
-	delivered          = function{0x9fc0, 128}
-	dispatch           = function{0x6200, 256}
-	enter              = function{0xa090, 80}
-	exitFor            = function{0xabbc, 117}
+	actions            = function{0x9c00, 1024}
+	begin              = function{0xb228, 112}
+	chachaAvx2         = function{0x8680, 2816}
+	chachaAvx2Zmm      = function{0x9180, 256}
+	chachaAvx512       = function{0x7380, 4864}
+	chachaScalar       = function{0x9280, 832}
+	constants          = function{0x6380, 4096}
+	counted            = function{0x97c0, 512}
+	countedDispatch    = function{0x61c0, 128}
+	delivered          = function{0xa000, 192}
+	dispatch           = function{0x6240, 256}
+	enter              = function{0xa110, 80}
+	exitFor            = function{0xac8c, 117}
 	exits              = function{0xca00, 16}
-	fillByCall         = function{0xa0e0, 102}
-	forget             = function{0x6300, 64}
-	forward            = function{0x9580, 512}
-	getrandom          = function{0x5080, 1984}
-	getrandomRare      = function{0xa146, 446}
-	handoffMain        = function{0xa36b, 2051}
-	install            = function{0xba94, 224}
-	intern             = function{0xba1a, 122}
-	maskedAt           = function{0xac31, 41}
+	fillByCall         = function{0xa1b0, 102}
+	foreign            = function{0xa160, 80}
+	forget             = function{0x6340, 64}
+	forward            = function{0x95c0, 512}
+	getrandom          = function{0x50c0, 1984}
+	getrandomRare      = function{0xa216, 446}
+	handoffMain        = function{0xa43b, 2051}
+	install            = function{0xbc7b, 224}
+	intern             = function{0xbc01, 122}
+	maskedAt           = function{0xad01, 41}
 	openGate           = function{0xe200, 16}
-	rdpid              = function{0x9980, 8}
-	readable           = function{0xb868, 49}
-	reflectedGetrandom = function{0x5840, 2368}
-	requeue            = function{0xb193, 124}
-	restorer           = function{0xa041, 79}
-	sigsys             = function{0xb20f, 1073}
-	stubClockGetres    = function{0x99a0, 16}
-	stubClockGettime   = function{0x9990, 16}
-	stubGetcpu         = function{0x99d0, 16}
-	stubGetrandom      = function{0xa304, 103}
-	stubGettimeofday   = function{0x99b0, 16}
-	stubTime           = function{0x99c0, 16}
-	take               = function{0xb0d6, 189}
-	virtual            = function{0xbb74, 1809}
+	rdpid              = function{0x99c0, 8}
+	readable           = function{0xba4f, 49}
+	reflectedGetrandom = function{0x5880, 2368}
+	requeue            = function{0xb355, 124}
+	restorer           = function{0xa0c1, 79}
+	sigsys             = function{0xb3d1, 1110}
+	stubClockGetres    = function{0x99e0, 16}
+	stubClockGettime   = function{0x99d0, 16}
+	stubGetcpu         = function{0x9a10, 16}
+	stubGetrandom      = function{0xa3d4, 103}
+	stubGettimeofday   = function{0x99f0, 16}
+	stubTime           = function{0x9a00, 16}
+	take               = function{0xb298, 189}
+	unexit             = function{0xad2a, 201}
+	virtual            = function{0xbd5b, 1927}
 )
 
 var (
@@ -160,5 +163,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x2820, 192}
+	copyRoom    = room{0x2870, 192}
 )

@@ -59,8 +59,30 @@ shim_delivered:
 	jz 2f
 	mov $BLOCKED, %eax
 	mov %eax, %es
-2:	xor %eax, %eax
+2:	lea shim_exits(%rip), %rax
+	sub UC_RIP(%rdx), %rax
+	neg %rax
+	cmp $EXITS_SIZE, %rax
+	jb 5f
+6:	xor %eax, %eax
 	jmp *(%rcx)
+
+5:	/* Nothing of these is the program's. */
+	mov %rdi, %rbx
+	mov %rsi, %r12
+	mov %rdx, %r13
+	mov %rcx, %r14
+	mov %rdx, %rdi
+	sub $8, %rsp
+	.cfi_adjust_cfa_offset 8
+	call shim_unexit
+	add $8, %rsp
+	.cfi_adjust_cfa_offset -8
+	mov %rbx, %rdi
+	mov %r12, %rsi
+	mov %r13, %rdx
+	mov %r14, %rcx
+	jmp 6b
 
 3:	mov %rsi, %r12
 	mov %rdx, %rbx
@@ -102,11 +124,11 @@ shim_delivered:
 	.cfi_def_cfa rsp, 0
 	CFI_AT 0, UC_RAX
 	CFI_AT 1, UC_RDX
-	CFI_AT 2, 152
-	CFI_AT 3, 128
+	CFI_AT 2, UC_RCX
+	CFI_AT 3, UC_RBX
 	CFI_AT 4, UC_RSI
 	CFI_AT 5, UC_RDI
-	CFI_AT 6, 120
+	CFI_AT 6, UC_RBP
 	CFI_AT 7, UC_RSP
 	CFI_AT 8, UC_R8
 	CFI_AT 9, UC_R9
@@ -182,6 +204,48 @@ shim_enter:
 	.balign 16, 0xcc
 	.cfi_endproc
 	.size shim_enter, . - shim_enter
+
+/* void shim_foreign(context): makes a call of 32 bits, by int $0x80. */
+	.globl shim_foreign
+	.hidden shim_foreign
+	.type shim_foreign, @function
+shim_foreign:
+	.cfi_startproc
+	push %rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset rbx, -16
+	push %rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset rbp, -24
+	push %r12
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset r12, -32
+	push %r13
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset r13, -40
+	mov %rdi, %r13
+	mov UC_RAX(%r13), %rax
+	mov UC_RBX(%r13), %rbx
+	mov UC_RCX(%r13), %rcx
+	mov UC_RDX(%r13), %rdx
+	mov UC_RSI(%r13), %rsi
+	mov UC_RDI(%r13), %rdi
+	mov UC_RBP(%r13), %rbp
+	lea 1f(%rip), %r12
+	jmp shim_foreign_gate
+1:	mov %rax, UC_RAX(%r13)
+	pop %r13
+	.cfi_adjust_cfa_offset -8
+	pop %r12
+	.cfi_adjust_cfa_offset -8
+	pop %rbp
+	.cfi_adjust_cfa_offset -8
+	pop %rbx
+	.cfi_adjust_cfa_offset -8
+	ret
+	.balign 16, 0xcc
+	.cfi_endproc
+	.size shim_foreign, . - shim_foreign
 
 /* Which rule a call meets and what that is, written at launch: struct traps. */
 	.section .rodata, "a", @progbits

@@ -90,6 +90,13 @@ shim_open_gate:
 	.cfi_register rip, rbx
 	syscall
 	jmp *%rbx
+	.balign 8, 0xcc
+	.globl shim_foreign_gate
+	.hidden shim_foreign_gate
+shim_foreign_gate:
+	int $0x80
+	.cfi_register rip, r12
+	jmp *%r12
 	.balign EXIT_SIZE, 0xcc
 	.cfi_endproc
 	.size shim_open_gate, . - shim_open_gate

@@ -134,25 +134,28 @@ static long sigaction(struct context *uc)
 		struct action ours = act;
 
 		if (uc->rsi && act.handler > SIG_IGN) {
-			u32 n = shim_intern(&act);
+			/* Flags, and the rest of the mask, are in the kernel. */
+			const struct action kept = { act.handler, 0, act.restorer, act.mask & SYS_BIT };
+			u32 n = shim_intern(&kept);
 
-			if (n < ACTIONS)
-				ours.handler = (u64)shim_actions + 16 * n;
 			ours.mask &= ~SYS_BIT;
-			if (act.flags & SA_RESTORER)
-				ours.restorer = (u64)shim_restorer;
+			if (n < ACTIONS) {
+				ours.handler = (u64)shim_actions + 16 * n;
+				if (act.flags & SA_RESTORER)
+					ours.restorer = (u64)shim_restorer;
+			}
 		}
 		err = gate(__NR_rt_sigaction, sig, uc->rsi ? (long)&ours : 0, (long)&old, SIGSET, 0, 0);
 	}
 	if (err || !uc->rdx)
 		return err;
 	const struct action *a = action_at(old.handler);
-	if (a) {
-		u64 flags = old.flags;
-
+	if (a && sig == SIGSYS) {
 		old = *a;
-		if (sig != SIGSYS)
-			old.flags = flags;
+	} else if (a) {
+		old.handler = a->handler;
+		old.restorer = a->restorer;
+		old.mask |= a->mask;
 	}
 	return poke(uc->rdx, (u64 *)&old, sizeof old) ? 0 : -EFAULT;
 }

@@ -20,6 +20,7 @@
 #define SYS_SECCOMP 1
 #define SYS_USER_DISPATCH 2
 #define AUDIT_ARCH_X86_64 0xc000003e
+#define AUDIT_ARCH_I386 0x40000003
 #define EAGAIN 11
 #define EINTR 4
 #define SIG_BLOCK 0
@@ -61,6 +62,42 @@ HIDDEN struct masked *shim_masked_at(u64 rip)
 	if (off >= MASKED * MASKED_SIZE || (off % MASKED_SIZE != 0 && off % MASKED_SIZE != 2))
 		return 0;
 	return (struct masked *)((rip & -(u64)MASKED_SIZE) + SIGSYS_DATA);
+}
+
+/* Makes the context that a handler of the program's sees one of its site: a call
+ * that begins again does so there, and one that is done has come back. */
+void HIDDEN shim_unexit(struct context *uc)
+{
+	u64 off = uc->rip - (u64)shim_exits, size = EXIT_SIZE;
+
+	if (off >= EXITS_SIZE)
+		return;
+	if (off >= EXIT_MASKED && off < EXIT_OPEN)
+		size = MASKED_SIZE;
+
+	const struct masked *m = (const struct masked *)((u64)shim_exits + (off & -size) + SIGSYS_DATA);
+
+	if (!(off & -size) || (off & -size) == EXIT_OPEN || !m->back)
+		return; /* a gate */
+	if (size == MASKED_SIZE)
+		switch ((off - EXIT_MASKED) / (MASKED_SIZE * MASKED_GROUP)) {
+		case 0:
+			uc->rdi = m->saved;
+			break;
+		case 1:
+			uc->r10 = m->saved;
+			break;
+		case 2:
+			uc->r9 = m->saved;
+			break;
+		case 3:
+			uc->r8 = m->saved;
+		}
+	uc->rip = m->back;
+	if (off % size)
+		uc->rcx = m->back;
+	else
+		uc->rip -= 2;
 }
 
 /* Where the call that ended at rip was made for: behind the program's site. */
@@ -304,6 +341,10 @@ static u64 program(struct info *info, struct context *uc, u32 number, int forced
 		hold(info);
 		return 0;
 	}
+	if (forced) {
+		shim_unexit(uc);
+		info->addr = uc->rip;
+	}
 	if (act->handler == SIG_DFL || (forced && (blocked || act->handler == SIG_IGN))) {
 		die(info);
 		return 0;
@@ -329,6 +370,7 @@ static u64 program(struct info *info, struct context *uc, u32 number, int forced
 	}
 	if (!STATE->own)
 		gate(__NR_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, 8, 0, 0);
+	shim_unexit(uc);
 	return act->handler;
 }
 
@@ -355,6 +397,10 @@ u64 HIDDEN shim_sigsys(struct info *info, struct context *uc, u32 number)
 			return program(info, uc, number, 1);
 		set_armed(1);
 		rule = nr < DISPATCH_CALLS ? shim_traps.rule[nr] : TRAP_OTHERS;
+	} else if (info->code == SYS_USER_DISPATCH && info->arch == AUDIT_ARCH_I386 && !STATE->own) {
+		/* int $0x80, which no rule is about. */
+		shim_foreign(uc);
+		return 0;
 	} else
 		return program(info, uc, number, forced);
 	u64 rip = uc->rip, back = site_of(rip);

@@ -79,6 +79,9 @@
 #define UC_R10 56
 #define UC_RDI 104
 #define UC_RSI 112
+#define UC_RBP 120
+#define UC_RBX 128
+#define UC_RCX 152
 #define UC_RDX 136
 #define UC_RAX 144
 #define UC_RSP 160
@@ -194,6 +197,7 @@ long HIDDEN shim_install(const struct action *act, struct action *old);
 u32 HIDDEN shim_intern(const struct action *act);
 void HIDDEN shim_requeue(void);
 /* sigsys.c */
+void HIDDEN shim_unexit(struct context *uc);
 long HIDDEN shim_begin(void);
 u64 HIDDEN shim_exit_for(u64 back, u64 family);
 int HIDDEN shim_readable(u64 at);
@@ -201,6 +205,7 @@ HIDDEN struct masked *shim_masked_at(u64 rip);
 int HIDDEN shim_take(struct info *info);
 u64 HIDDEN shim_sigsys(struct info *info, struct context *uc, u32 number);
 /* delivered.S */
+void HIDDEN shim_foreign(struct context *uc);
 void HIDDEN shim_enter(u64 entry, struct context *uc);
 
 #endif
