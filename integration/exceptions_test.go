@@ -87,12 +87,66 @@ var exceptions = []exception{
 	{"debug/under_strace", byTracer, "PTRACE_TRACEME", oneTracer, "what-a-tracer-changes"},
 	{"debug/under_gdb", byTracer, "- made", oneTracer, "what-a-tracer-changes"},
 	{"self/tracer_in_status", byTracer, "- TracerPid:\t0", "the supervisor is its tracer", "what-a-tracer-changes"},
+	{"registers/below_the_red_zone", bySigsys, "- getrandom",
+		sigFrame, "trap"},
+	{"registers/stack_pointer_zero", bySigsys, "- getrandom",
+		sigFrame, "trap"},
+	{"registers/stack_pointer_not_canonical", bySigsys, "- getrandom",
+		sigFrame, "trap"},
+	{"registers/stack_pointer_into_read_only_memory", bySigsys, "- getrandom",
+		sigFrame, "trap"},
+	{"registers/stack_of_800_bytes", bySigsys, "- getrandom",
+		sigFrame, "trap"},
+	{"registers/stack_of_800_bytes/musl", bySigsys, "- getrandom",
+		sigFrame, "trap"},
+	{"sigsys/sigsys_at_the_start", bySigsys, "+ SigCgt:\t0000000040000000",
+		sigCaught, "trap"},
+	{"self/status_file", bySigsys, "+ SigCgt:\t0000000040000000",
+		sigCaught, "trap"},
+	{"sigsys/sigsys_waited_for", bySigsys, "+ signalfd: Resource temporarily unavailable, Resource",
+		"signalfd can't read what is never pending", "trap"},
+	{"sigsys/sigsys_through_exec", bySigsys, "- ignored: 0 handled",
+		"for the kernel SIGSYS is neither blocked nor ignored at an exec", "trap"},
+	{"faults/single_steps", bySigsys, "- 5 steps",
+		"a program that steps through itself counts the shim's instructions", "trap"},
+	{"debug/trace_me_and_stop", bySigsys, "- stopped 1, 137f",
+		sigStop, "trap"},
+	{"debug/system_call_stops", "trap sud", "- 3 entries",
+		sigStop, "trap"},
+	{"debug/system_call_stops", "trap* sud*", hangs,
+		sigStop, "trap"},
+	{"debug/tracer_changes_a_result", "trap sud", "+ child: exited with 8",
+		sigStop, "trap"},
+	{"debug/tracer_changes_a_result", "trap* sud*", hangs,
+		sigStop, "trap"},
+	{"debug/tracer_sees_events", bySigsys, "- child: exited with 0",
+		sigStop, "trap"},
+	{"debug/tracer_and_signals", bySigsys, "- 2 stops",
+		sigStop, "trap"},
+	{"debug/under_strace", bySigsys, "- made",
+		sigStop, "trap"},
+	{"debug/under_gdb", bySigsys, hangs,
+		sigStop, "trap"},
+	{"filters/filter_by_instruction_pointer", "sud trap* sud*", "- 1 -97",
+		sigExit, "trap"},
+	{"filters/filter_by_instruction_pointer_of_passed_calls", bySigsys, "- 1 -97",
+		sigExit, "trap"},
 }
 
 // byTracer are the columns in which the supervisor traces the program.
 const (
 	byTracer  = "ptrace ptrace-all ptrace* ptrace-all*"
 	oneTracer = "a thread has one tracer, which is the supervisor"
+)
+
+// bySigsys are the columns in which a signal is what serves a call.
+const (
+	bySigsys  = "trap sud trap* sud*"
+	sigFrame  = "a signal's frame is written below the stack pointer"
+	sigCaught = "the shim's handler is a handler"
+	sigStop   = "a trapped call is a signal, at which a tracer is told first, and what it traces is not executed"
+	sigExit   = "a call that is passed through comes from an exit"
+	hangs     = "hangs" // not tried
 )
 
 // A warning is what reflect says on standard error in a row.

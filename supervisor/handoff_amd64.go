@@ -28,12 +28,16 @@ type routineArgs struct {
 	mm               uint64 // address of a struct prctl_mm_map, or 0
 	user             uint64 // length of the user's vDSO image, or 0
 	trace            int32  // number of the final call
+	unarmed          bool   // calls are to be made afterwards that dispatch would take
 }
 
 func enterRoutine(regs *unix.PtraceRegs, entry uint64, a routineArgs) {
 	regs.Rip, regs.Orig_rax = entry, noSyscall
 	regs.Rdi, regs.Rsi = uint64(a.region), uint64(int64(a.counters))
 	regs.Rdx, regs.R8, regs.R9, regs.R10 = a.stack, a.mm, a.user, uint64(a.trace)
+	if a.unarmed {
+		regs.R10 |= 1 << 32
+	}
 }
 
 // routineResult reads what the routine left for its final call.

@@ -247,7 +247,7 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 	}
 	regs := *saved
 	enterRoutine(&regs, r.base+vdsoshim.HandoffOff, routineArgs{
-		region: region, counters: counters, stack: saved.Rsp, mm: mm, user: uint64(len(r.user)), trace: h.nr,
+		region: region, counters: counters, stack: saved.Rsp, mm: mm, user: uint64(len(r.user)), trace: h.nr, unarmed: len(h.borrowed) > 0,
 	})
 	if err := unix.PtraceSetRegs(t.tid, &regs); err != nil {
 		return t.lost(err)

@@ -69,7 +69,8 @@
 //	r9   length in bytes of the user's own vDSO image, or 0: it is mapped over
 //	     the kernel's, and the auxiliary vector stays as it is; the mapping is
 //	     as long as the longer of both
-//	r10  number of the final system call, execve or execveat
+//	r10  number of the final system call, execve or execveat; bit 32: don't arm
+//	     dispatch, since calls from elsewhere follow
 //
 // It uses no stack and no memory of the program, and no vector register. It
 // ends with the final system call through the gate, which is harmless where

@@ -99,12 +99,12 @@ const (
 	trapRules      = 0x400
 	trapSignals    = 0xfffd
 	trapSome       = 0xfffe
-	copiesOff      = 0x2870
+	copiesOff      = 0x2880
 	cpuCallOff     = 0x58d9
 	cpuDispatchOff = 0x61e1
 	cpuVdsoOff     = 0x5123
 	foreignGateOff = 0xe208
-	planOff        = 0x2700
+	planOff        = 0x2710
 	stubsOff       = 0x70000
 	tableOff       = 0x2940
 	trapsOff       = 0x4100
@@ -113,7 +113,7 @@ const (
 
 var (
 	actions            = function{0x9c00, 1024}
-	begin              = function{0xb228, 112}
+	begin              = function{0xb236, 117}
 	chachaAvx2         = function{0x8680, 2816}
 	chachaAvx2Zmm      = function{0x9180, 256}
 	chachaAvx512       = function{0x7380, 4864}
@@ -124,7 +124,7 @@ var (
 	delivered          = function{0xa000, 192}
 	dispatch           = function{0x6240, 256}
 	enter              = function{0xa110, 80}
-	exitFor            = function{0xac8c, 117}
+	exitFor            = function{0xac9a, 117}
 	exits              = function{0xca00, 16}
 	fillByCall         = function{0xa1b0, 102}
 	foreign            = function{0xa160, 80}
@@ -132,26 +132,26 @@ var (
 	forward            = function{0x95c0, 512}
 	getrandom          = function{0x50c0, 1984}
 	getrandomRare      = function{0xa216, 446}
-	handoffMain        = function{0xa43b, 2051}
-	install            = function{0xbc7b, 224}
-	intern             = function{0xbc01, 122}
-	maskedAt           = function{0xad01, 41}
+	handoffMain        = function{0xa43b, 2065}
+	install            = function{0xbc8e, 224}
+	intern             = function{0xbc14, 122}
+	maskedAt           = function{0xad0f, 41}
 	openGate           = function{0xe200, 16}
 	rdpid              = function{0x99c0, 8}
-	readable           = function{0xba4f, 49}
+	readable           = function{0xba62, 49}
 	reflectedGetrandom = function{0x5880, 2368}
-	requeue            = function{0xb355, 124}
+	requeue            = function{0xb368, 124}
 	restorer           = function{0xa0c1, 79}
-	sigsys             = function{0xb3d1, 1110}
+	sigsys             = function{0xb3e4, 1110}
 	stubClockGetres    = function{0x99e0, 16}
 	stubClockGettime   = function{0x99d0, 16}
 	stubGetcpu         = function{0x9a10, 16}
 	stubGetrandom      = function{0xa3d4, 103}
 	stubGettimeofday   = function{0x99f0, 16}
 	stubTime           = function{0x9a00, 16}
-	take               = function{0xb298, 189}
-	unexit             = function{0xad2a, 201}
-	virtual            = function{0xbd5b, 1927}
+	take               = function{0xb2ab, 189}
+	unexit             = function{0xad38, 201}
+	virtual            = function{0xbd6e, 1927}
 )
 
 var (
@@ -163,5 +163,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x2870, 192}
+	copyRoom    = room{0x2880, 192}
 )

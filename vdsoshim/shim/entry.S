@@ -9,7 +9,8 @@
  *	rdx	initial stack pointer (the address of argc)
  *	r8	struct prctl_mm_map to complete, use and wipe, or 0
  *	r9	length of the user's own vDSO image, or 0
- *	r10	number of the system call that ends it
+ *	r10	number of the system call that ends it; with bit 32 set, Syscall User
+ *		Dispatch is not armed, since calls from elsewhere follow
  *
  * It ends with that call, through the gate, which the supervisor catches:
  *

@@ -54,7 +54,7 @@ struct handoff {
 	u64 *stack;		/* in: the initial stack, argc on top */
 	struct mm_map *mm;	/* in: or 0 */
 	u64 user_size;		/* in: bytes of the user's own image, or 0 */
-	u64 nr;			/* in: the call that ends the handoff */
+	u64 nr;			/* in: the call that ends the handoff, see entry.S */
 	long err, step;		/* out: -errno and the step that failed */
 	u64 *slot;		/* out: where AT_SYSINFO_EHDR's value stands */
 	u64 value;		/* out: what it becomes */
@@ -151,14 +151,14 @@ static void map_stubs(struct link *link, u64 base, u64 phdr, u64 loader)
 }
 
 /* Memory for the handler of SIGSYS, and the handler: an exec resets it. */
-static long map_sigsys(u64 base)
+static long map_sigsys(u64 base, int arm)
 {
 	long err;
 
 	if (!shim_plan.sigsys)
 		return 0;
 	err = map(base + SIGSYS_OFF, SIGSYS_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	return err ? err : shim_begin();
+	return err ? err : shim_begin(arm);
 }
 
 /* Finds the auxiliary vector behind argv and envp, prepares the structure
@@ -234,7 +234,7 @@ void HIDDEN shim_handoff_main(struct handoff *h)
 	map_stubs(link, base, phdr, loader);
 
 	h->step = STEP_SIGSYS;
-	h->err = map_sigsys(base);
+	h->err = map_sigsys(base, !(h->nr >> 32));
 	if (h->err)
 		goto close;
 

@@ -219,14 +219,14 @@ static void arm(void)
 
 /* At the handoff, with all signals blocked. The disposition that the program would
  * begin with is the default, or to ignore SIGSYS. */
-long HIDDEN shim_begin(void)
+long HIDDEN shim_begin(int now)
 {
 	struct action act = { 0 };
 	long err = gate(__NR_rt_sigaction, SIGSYS, 0, (long)&act, 8, 0, 0);
 
 	if (!err)
 		err = shim_install(&act, 0);
-	if (!err && shim_plan.sigsys & SIGSYS_SUD)
+	if (!err && now && shim_plan.sigsys & SIGSYS_SUD)
 		arm();
 	return err;
 }

@@ -198,7 +198,7 @@ u32 HIDDEN shim_intern(const struct action *act);
 void HIDDEN shim_requeue(void);
 /* sigsys.c */
 void HIDDEN shim_unexit(struct context *uc);
-long HIDDEN shim_begin(void);
+long HIDDEN shim_begin(int now);
 u64 HIDDEN shim_exit_for(u64 back, u64 family);
 int HIDDEN shim_readable(u64 at);
 HIDDEN struct masked *shim_masked_at(u64 rip);
