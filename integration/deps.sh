@@ -19,6 +19,7 @@ bwrap                               bubblewrap
 redis-server                        redis-server
 redis-benchmark                     redis-tools
 nginx                               nginx
+sqlite3                             sqlite3
 busybox                             busybox-static
 node                                nodejs
 /usr/bin/python3                    python3

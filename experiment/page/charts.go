@@ -63,13 +63,25 @@ func (d *document) overview(g *group) {
 	c.draw(&d.markup)
 }
 
-// ratios shows what each way takes of its baseline's time.
-func (d *document) ratios(title string, figures []*results.Figure, name func(*results.Figure) string) {
-	c := chart{title: title, reference: 1,
-		caption: "Times the native program's time (dashed: 1), with 95 % intervals of the differences within rounds. Hollow: no difference."}
+// ratioAxis shows what figures take of their baselines' time, all on one axis.
+func (d *document) ratioAxis(figures []*results.Figure) *axis {
 	var lows, highs extremes
 	lows.add(0.95)
 	highs.add(1.05)
+	for _, f := range figures {
+		if k := d.of[f.Key()]; k != nil && !math.IsNaN(k.Ratio.Median) {
+			lows.add(k.Ratio.Lo)
+			highs.add(k.Ratio.Hi)
+		}
+	}
+	lo, hi := around(max(lows.least, 1e-6), highs.most, true)
+	return newAxis(lo, hi, true, "", times)
+}
+
+// ratios shows what each figure takes of its baseline's time.
+func (d *document) ratios(title string, a *axis, figures []*results.Figure, name func(*results.Figure) string) {
+	c := chart{title: title, reference: 1, axis: a,
+		caption: "Times the native program's time (dashed: 1), with 95 % intervals of the differences within rounds. Hollow: no difference."}
 	for _, f := range figures {
 		k := d.of[f.Key()]
 		if k == nil || math.IsNaN(k.Ratio.Median) {
@@ -77,15 +89,10 @@ func (d *document) ratios(title string, figures []*results.Figure, name func(*re
 		}
 		c.rows = append(c.rows, row{label: name(f), value: times(k.Ratio.Median), remark: k.Words(), open: !k.Significant(),
 			mid: k.Ratio.Median, lo: k.Ratio.Lo, hi: k.Ratio.Hi})
-		lows.add(k.Ratio.Lo)
-		highs.add(k.Ratio.Hi)
 	}
-	if len(c.rows) == 0 {
-		return
+	if len(c.rows) > 0 {
+		c.draw(&d.markup)
 	}
-	lo, hi := around(max(lows.least, 1e-6), highs.most, true)
-	c.axis = newAxis(lo, hi, true, "", times)
-	c.draw(&d.markup)
 }
 
 // spreads shows how the samples of figures lie around their medians.

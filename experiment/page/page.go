@@ -129,32 +129,33 @@ func shown(members []*group) int {
 	return max(0, slices.IndexFunc(members, func(g *group) bool { return g.params["bytes"] == "16" }))
 }
 
-// workloads draws what whole programs have in common.
+// workloads draws what whole programs take beside the native ones: where there is
+// one, a chart of its ways; else one for each way, all over the same axis.
 func (d *document) workloads() {
 	outcomes := workload.Outcomes(d.run)
+	if len(outcomes) == 1 {
+		o := &outcomes[0]
+		d.ratios(o.Title(), d.ratioAxis(walls(o)), walls(o), func(f *results.Figure) string { return f.Way })
+	}
 	if len(outcomes) < 2 {
-		for _, o := range outcomes {
-			d.ratios(o.Title(), walls(&o), func(f *results.Figure) string { return f.Way })
-		}
 		return
 	}
+	titles := map[*results.Figure]string{}
+	var all []*results.Figure
+	for i := range outcomes {
+		for _, f := range walls(&outcomes[i]) {
+			titles[f], all = outcomes[i].Title(), append(all, f)
+		}
+	}
+	a := d.ratioAxis(all)
 	for _, way := range waysOf(outcomes) {
 		var figures []*results.Figure
-		for _, o := range outcomes {
-			for _, r := range o.Rows {
-				if f := r.Figures[workload.Wall]; r.Way == way && f != nil {
-					figures = append(figures, f)
-				}
+		for _, f := range all {
+			if f.Way == way {
+				figures = append(figures, f)
 			}
 		}
-		d.ratios("All programs: "+way, figures, func(f *results.Figure) string {
-			for _, o := range outcomes {
-				if slices.Contains(walls(&o), f) {
-					return o.Title()
-				}
-			}
-			return f.Subject
-		})
+		d.ratios("All programs: "+way, a, figures, func(f *results.Figure) string { return titles[f] })
 	}
 }
 
