@@ -129,7 +129,8 @@ BEHAVIOUR(seize_and_interrupt)
 			break;
 		}
 		printf(", interrupt: %s", library(trace(PTRACE_INTERRUPT, pid, 0, 0)));
-		waitpid(pid, &status, 0);
+		while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) && !(status >> 16))
+			go_on(PTRACE_CONT, pid, status);
 		printf(", %x, detach: %s\n", status, library(trace(PTRACE_DETACH, pid, 0, 0)));
 	}
 	kill(pid, SIGKILL);
@@ -206,7 +207,7 @@ BEHAVIOUR(under_gdb)
 {
 	char line[5000];
 	snprintf(line, sizeof line,
-		 "gdb -nx --batch -iex 'set debuginfod enabled off' -ex 'break stop_here' -ex run -ex bt -ex finish -ex 'print where_now' -ex continue "
+		 "timeout -s KILL 8 gdb -nx --batch -iex 'set debuginfod enabled off' -ex 'break stop_here' -ex run -ex bt -ex finish -ex 'print where_now' -ex continue "
 		 "--args '%s' makes_calls 2>&1 | grep -E '^(#|Breakpoint|.1 =|made|.*exited)' | sed -E 's/0x[0-9a-f]+/ADDRESS/g; s/process [0-9]+/process/; s, at .*/,,'",
 		 argv[0]);
 	run(line);

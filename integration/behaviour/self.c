@@ -22,7 +22,7 @@ static void show(const char *path, const char *const *keys)
 BEHAVIOUR(status_file)
 {
 	static const char *const keys[] = { "Name:", "Umask:", "State:", "Uid:", "Gid:", "Groups:", "Threads:", "SigPnd:", "ShdPnd:",
-					    "SigBlk:", "SigIgn:", "SigCgt:", "CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:", "Cpus_allowed:", "CoreDumping:", NULL };
+					    "SigBlk:", "SigIgn:", "CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:", "Cpus_allowed:", "CoreDumping:", NULL };
 	show("/proc/self/status", keys);
 }
 

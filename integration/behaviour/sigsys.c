@@ -45,16 +45,21 @@ static void say(const char *what)
 	       a.sa_handler == SIG_DFL ? "default" : a.sa_handler == SIG_IGN ? "ignored" : a.sa_sigaction == on_sys ? "handled" : "something else");
 }
 
-BEHAVIOUR(sigsys_at_the_start)
+static void say_status_lines(const char *what)
 {
-	say("start");
 	FILE *f = fopen("/proc/self/status", "r");
 	char line[200];
 	while (f && fgets(line, sizeof line, f))
-		if (!strncmp(line, "Sig", 3) || !strncmp(line, "Shd", 3))
-			if (strncmp(line, "SigQ", 4))
-				printf("%s", line);
+		if (strchr(what, line[3]) && !strncmp(line, "Sig", 3))
+			printf("%s", line);
 }
+
+BEHAVIOUR(sigsys_at_the_start)
+{
+	say("start");
+	say_status_lines("PBI"); // pending, blocked, ignored
+}
+BEHAVIOUR(caught_signals_in_status) { say_status_lines("C"); }
 
 BEHAVIOUR(sigsys_handled)
 {
@@ -117,12 +122,6 @@ BEHAVIOUR(sigsys_waited_for)
 	printf(", %d\n", sig);
 	struct timespec t = { 0, 3000000 };
 	printf("sigtimedwait: %s\n", library(sigtimedwait(&s, &info, &t)));
-	int fd = signalfd(-1, &s, SFD_NONBLOCK);
-	struct signalfd_siginfo si = { 0 };
-	printf("signalfd: %s", library(read(fd, &si, sizeof si)));
-	raise(SIGSYS);
-	printf(", %s", library(read(fd, &si, sizeof si)));
-	printf(", %u\n", si.ssi_signo);
 	raise(SIGSYS);
 	printf("sigsuspend: %s\n", library(sigsuspend(&none)));
 	say("suspended");
@@ -130,6 +129,18 @@ BEHAVIOUR(sigsys_waited_for)
 	t.tv_sec = 1;
 	printf("ppoll: %s\n", library(ppoll(NULL, 0, &t, &none)));
 	say("polled");
+}
+
+BEHAVIOUR(sigsys_by_descriptor)
+{
+	sigset_t s = just_sys();
+	sigprocmask(SIG_BLOCK, &s, NULL);
+	int fd = signalfd(-1, &s, SFD_NONBLOCK);
+	struct signalfd_siginfo si = { 0 };
+	printf("signalfd: %s", library(read(fd, &si, sizeof si)));
+	raise(SIGSYS);
+	printf(", %s", library(read(fd, &si, sizeof si)));
+	printf(", %u\n", si.ssi_signo);
 }
 
 // A mask that lets in everything but SIGSYS, while another signal comes.
