@@ -120,7 +120,7 @@ func less(t *testing.T, run *results.Run, subject, faster, slower string, times 
 // usableMechanisms asks doctor.
 func usableMechanisms(t *testing.T) (names []string) {
 	t.Helper()
-	out, err := exec.Command(reflectBinary, "doctor", "--json").Output()
+	out, err := exec.Command(reflectBinary, "doctor", "--json", "--quick").Output()
 	must(t, err)
 	var report struct {
 		Mechanisms []struct {

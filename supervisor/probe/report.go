@@ -60,8 +60,11 @@ type Mechanism struct {
 	// it and its use.
 	RaceSafe bool `json:"race_safe"`
 	// Boundary: a hostile program can't get around it.
-	Boundary bool   `json:"security_boundary"`
-	Notes    string `json:"notes,omitempty"`
+	Boundary bool `json:"security_boundary"`
+	// NullCall is what a call costs that does nothing, in nanoseconds, where that was
+	// measured: package probe doesn't, who asks it may.
+	NullCall float64 `json:"null_call_ns,omitempty"`
+	Notes    string  `json:"notes,omitempty"`
 }
 
 // Feature returns the feature of that name.

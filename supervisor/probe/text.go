@@ -18,14 +18,14 @@ func (r *Report) WriteText(w io.Writer) error {
 	var b bytes.Buffer
 	r.writeAnswer(&b)
 
-	rows := [][]string{{"mechanism", "usable", "kernel", "ptrace", "nests", "race-safe", "boundary", "why"}}
+	rows := [][]string{{"mechanism", "usable", "null call", "kernel", "ptrace", "nests", "race-safe", "boundary", "why"}}
 	for _, m := range r.Mechanisms {
-		rows = append(rows, []string{m.Name, yesNo(m.Usable), string(m.Kernel), yesNo(m.NeedsPtrace), yesNo(m.Nests),
+		rows = append(rows, []string{m.Name, yesNo(m.Usable), nanoseconds(m.NullCall), string(m.Kernel), yesNo(m.NeedsPtrace), yesNo(m.Nests),
 			yesNo(m.RaceSafe), yesNo(m.Boundary), orDash(m.Why)})
 	}
 	table(&b, rows)
 	b.WriteString("\n")
-	rows = [][]string{{"ptrace", "programs are traced, if only for a moment at their execs"},
+	rows = [][]string{{"null call", "what a call costs that does nothing, measured just now (see reflect bench)"}, {"ptrace", "programs are traced, if only for a moment at their execs"},
 		{"race-safe", "no thread can change pointed-to memory between a look at it and its use"},
 		{"boundary", "a hostile program can't get around it"}}
 	for _, m := range r.Mechanisms {
@@ -232,4 +232,17 @@ func list(words []string) string {
 		return strings.Join(words, "")
 	}
 	return strings.Join(words[:last], ", ") + " and " + words[last]
+}
+
+// nanoseconds prints what was measured with three digits.
+func nanoseconds(ns float64) string {
+	switch {
+	case ns <= 0:
+		return "-"
+	case ns < 100:
+		return strconv.FormatFloat(ns, 'g', 2, 64) + " ns"
+	case ns < 1000:
+		return strconv.FormatFloat(ns, 'f', 0, 64) + " ns"
+	}
+	return strconv.FormatFloat(ns/1000, 'f', 1, 64) + " µs"
 }
