@@ -7,17 +7,6 @@
 // "reflect:". See docs/manual.md.
 package main
 
-import (
-	"os"
-
-	"github.com/sysreflect/sysreflect/internal/early"
-)
-
-func init() {
-	if len(os.Args) > 1 && os.Args[1] == "run" {
-		early.Main = true
-		os.Exit(execute(os.Args[1:]))
-	}
-}
+import "os"
 
 func main() { os.Exit(execute(os.Args[1:])) }
