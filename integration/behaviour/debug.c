@@ -207,7 +207,7 @@ BEHAVIOUR(under_gdb)
 {
 	char line[5000];
 	snprintf(line, sizeof line,
-		 "timeout -s KILL 8 gdb -nx --batch -iex 'set debuginfod enabled off' -ex 'break stop_here' -ex run -ex bt -ex finish -ex 'print where_now' -ex continue "
+		 "timeout -s KILL 5 gdb -nx --batch -iex 'set debuginfod enabled off' -ex 'break stop_here' -ex run -ex bt -ex finish -ex 'print where_now' -ex continue "
 		 "--args '%s' makes_calls 2>&1 | grep -E '^(#|Breakpoint|.1 =|made|.*exited)' | sed -E 's/0x[0-9a-f]+/ADDRESS/g; s/process [0-9]+/process/; s, at .*/,,'",
 		 argv[0]);
 	run(line);
