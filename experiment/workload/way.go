@@ -2,8 +2,10 @@ package workload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sysreflect/sysreflect/experiment/results"
 	"github.com/sysreflect/sysreflect/policy"
@@ -72,10 +74,20 @@ func (c *Choice) Ways(ctx context.Context) ([]Way, []results.LeftOut, error) {
 		case chosen:
 			return nil, nil, err
 		default:
-			left = append(left, results.LeftOut{Way: m, Why: err.Error()})
+			left = append(left, results.LeftOut{Way: m, Why: why(m, err)})
 		}
 	}
 	return append(ways, Way{Name: Again}), left, nil
+}
+
+// why says in short why a mechanism is left out: of a policy that it can't carry out,
+// what the first rule lacks.
+func why(mechanism string, err error) string {
+	var rules policy.Errors
+	if errors.As(err, &rules) && len(rules) > 0 {
+		return rules[0].Msg
+	}
+	return strings.TrimPrefix(err.Error(), mechanism+" can't be used here: ")
 }
 
 func (c *Choice) way(plan *policy.Plan, report *probe.Report, word string) (Way, error) {

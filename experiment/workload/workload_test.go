@@ -240,6 +240,35 @@ func TestMacros(t *testing.T) {
 	}
 }
 
+// What is left out without having been asked for says why; what was asked for and
+// can't be had is an error.
+func TestWays(t *testing.T) {
+	ways, left, err := (&Choice{Policies: []string{"all-calls"}}).Ways(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ways[0].Name != Native || ways[len(ways)-1].Name != Again || ways[0].Reflected() {
+		t.Errorf("%+v", ways)
+	}
+	i := slices.IndexFunc(left, func(l results.LeftOut) bool { return l.Way == "vdso" })
+	if i < 0 || left[i].Why != "mechanism vdso can't serve passthrough" {
+		t.Errorf("left out: %+v", left)
+	}
+	if _, _, err := (&Choice{Policies: []string{"all-calls"}, Mechanisms: []string{"vdso"}}).Ways(t.Context()); err == nil {
+		t.Error("vdso can't pass calls through")
+	}
+	chosen, _, err := (&Choice{Mechanisms: []string{"none", "notify", "notify"}}).Ways(t.Context())
+	if err != nil || len(chosen) != 4 {
+		t.Fatalf("%+v, %v", chosen, err)
+	}
+	if got, want := chosen[2].command("/r", []string{"a", "b"}, "-x"), []string{"/r", "run", "-m", "notify", "-x", "--", "a", "b"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got, want := chosen[1].command("/r", []string{"a"}), []string{"/r", "run", "-p", "none", "--", "a"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestWanted(t *testing.T) {
 	a := AllCalls{Only: []string{"git", "redis"}}
 	var got []string
