@@ -181,6 +181,7 @@ func (p *page) saying(outcomes []workload.Outcome) {
 	for _, w := range []struct{ way, says string }{
 		{"patch", "sites are found and patched in each process anew, so short programs with many sites pay most"},
 		{"notify", "every call wakes a supervisor and waits for it, so programs that do little else than calls pay most"},
+		{"trap", "every call is a signal in the program itself, whose price hardly depends on the program"},
 		{"ptrace-all", "every call stops twice, whether a rule names it or not"},
 	} {
 		if least, most, ok := sort(w.way); ok {
