@@ -1,6 +1,7 @@
 package vdsoshim
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -39,8 +40,8 @@ const TableOff = tableOff
 
 // Where a constant's value and number stand in its code, shim/reflected.S.
 const (
-	constantValue  = 36
-	constantNumber = 50
+	constantValue  = 34
+	constantNumber = 48
 )
 
 // writeAnswers fills the dispatcher's table and the constants' code.
@@ -78,6 +79,12 @@ func (c *completion) writeAnswers() error {
 		}
 		le.PutUint32(c.image[tableOff+4*nr:], to)
 	}
+	if c.o.untold() {
+		if c.image[epochCallOff] != 0x0f || c.image[epochCallOff+1] != 0x85 { // jne, 32 bits
+			return errors.New("the image's test for lost pages is not where it was")
+		}
+		copy(c.image[epochCallOff:], []byte{0x90, 0xe9}) // nop; jmp
+	}
 	for _, nr := range c.o.forgetting() {
 		le.PutUint32(c.image[tableOff+4*nr:], dispatchForget)
 		c.entries[nr] = forget.off
@@ -85,22 +92,41 @@ func (c *completion) writeAnswers() error {
 	return nil
 }
 
-// forgetting are the calls by which a program can lose pages that the generator
-// takes for writable: munmap, mprotect, mremap, brk, shmdt, remap_file_pages and
-// pkey_mprotect, and those that put something else in their place, mmap and
-// shmat, or make them fault, madvise (MADV_GUARD_INSTALL). Those with an answer of
-// their own are left out.
-func (o *Options) forgetting() []int {
-	generator := false
+// losing are the calls by which a program can lose pages that the generator takes for
+// writable: munmap, mprotect, mremap, brk, shmdt, remap_file_pages and pkey_mprotect,
+// and those that put something else in their place, mmap and shmat, or make them
+// fault, madvise (MADV_GUARD_INSTALL).
+func losing() []int {
+	return []int{unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_MUNMAP, unix.SYS_BRK, unix.SYS_MREMAP, unix.SYS_MADVISE,
+		unix.SYS_SHMAT, unix.SYS_SHMDT, unix.SYS_REMAP_FILE_PAGES, unix.SYS_PKEY_MPROTECT}
+}
+
+// generator reports whether getrandom is answered in the program.
+func (o *Options) generator() bool {
 	for _, a := range o.Answers {
-		generator = generator || a.Kind == AnswerGenerator
+		if a.Kind == AnswerGenerator {
+			return true
+		}
 	}
-	if !generator {
+	return false
+}
+
+// untold reports whether one of them passes through: by a site's own stub, or by the
+// supervisor, it reaches the kernel without the generator being told. Then no page is
+// remembered from one request to the next.
+func (o *Options) untold() bool {
+	return o.generator() && slices.ContainsFunc(losing(), func(nr int) bool {
+		a, answered := o.Answers[nr]
+		return answered && a.Kind == AnswerKernel
+	})
+}
+
+// forgetting are those that are to tell the generator: none where it forgets anyway.
+func (o *Options) forgetting() []int {
+	if !o.generator() || o.untold() {
 		return nil
 	}
-	out := []int{unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_MUNMAP, unix.SYS_BRK, unix.SYS_MREMAP, unix.SYS_MADVISE,
-		unix.SYS_SHMAT, unix.SYS_SHMDT, unix.SYS_REMAP_FILE_PAGES, unix.SYS_PKEY_MPROTECT}
-	return slices.DeleteFunc(out, func(nr int) bool {
+	return slices.DeleteFunc(losing(), func(nr int) bool {
 		_, answered := o.Answers[nr]
 		return answered
 	})
@@ -138,10 +164,10 @@ func (b *Built) Record(base, at, site uint64, counter int) []byte {
 		to = countedDispatch.off
 	}
 	r := make([]byte, 0, StubSize)
-	r = append(r, 0x0f, 0xb7, 0x49, 0xfe)                              // movzwl -2(%rcx), %ecx
-	r = le.AppendUint32(append(r, 0x8d, 0x89), ^uint32(syscallInsn)+1) // lea -SYSCALL_INSN(%rcx), %ecx
-	r = append(r, 0xe3, 6)                                             // jrcxz, over the next
-	r = append(r, 0xff, 0x25)                                          // jmp *site
+	r = append(r, 0x0f, 0xb6, 0x49, 0xfe)                               // movzbl -2(%rcx), %ecx
+	r = le.AppendUint32(append(r, 0x8d, 0x89), ^uint32(syscallFirst)+1) // lea -SYSCALL_FIRST(%rcx), %ecx
+	r = append(r, 0xe3, 6)                                              // jrcxz, over the next
+	r = append(r, 0xff, 0x25)                                           // jmp *site
 	r = le.AppendUint32(r, uint32(StubSite-(len(r)+4)))
 	r = append(r, 0x0f, 0x05)                          // syscall
 	r = le.AppendUint64(append(r, 0x48, 0xb9), site+2) // mov $(site+2), %rcx

@@ -89,7 +89,7 @@ const (
 	sigsysSud      = 0x2
 	sigsysTrap     = 0x1
 	stubCounter    = 0x2c
-	syscallInsn    = 0x50f
+	syscallFirst   = 0xf
 	trapCall       = 0x2
 	trapConstant   = 0x1
 	trapKernel     = 0x0
@@ -100,9 +100,10 @@ const (
 	trapSignals    = 0xfffd
 	trapSome       = 0xfffe
 	copiesOff      = 0x2880
-	cpuCallOff     = 0x58d9
-	cpuDispatchOff = 0x61e1
+	cpuCallOff     = 0x58d7
+	cpuDispatchOff = 0x61df
 	cpuVdsoOff     = 0x5123
+	epochCallOff   = 0x5951
 	foreignGateOff = 0xe208
 	planOff        = 0x2710
 	stubsOff       = 0x70000

@@ -10,8 +10,8 @@
  * record in the region's stubs as well, made by the supervisor (STUB_ in
  * shim.h). It is code, so that the filter can exempt its system call by address:
  *
- *	movzwl -2(%rcx), %ecx
- *	lea -SYSCALL_INSN(%rcx), %ecx
+ *	movzbl -2(%rcx), %ecx
+ *	lea -SYSCALL_FIRST(%rcx), %ecx
  *	jrcxz 1f
  *	jmp *site
  * 1:	syscall
@@ -43,7 +43,7 @@
 /* Sets the flags for what jne asks: is the site, with what is behind it in reg,
  * something else now? */
 	.macro CMP_SITE reg, off
-	cmpw $SYSCALL_INSN, \off(\reg)
+	cmpb $SYSCALL_FIRST, \off(\reg)
 	.endm
 
 	.macro FLAGS_BACK

@@ -39,7 +39,7 @@ shim_reflected_getrandom:
 	seto %al
 	mov %eax, %r11d
 	/* A breakpoint at the site, see reflected.S. */
-	cmpw $SYSCALL_INSN, -2(%rcx)
+	cmpb $SYSCALL_FIRST, -2(%rcx)
 	jne .Lcall_site
 	/* Unknown flags, two that exclude each other, lengths and addresses that
 	 * are strange: the kernel's. */
@@ -79,6 +79,10 @@ shim_reflected_getrandom:
 
 	mov FORGET, %rax
 	cmp %rax, SLOT_EPOCH(%r8)
+	/* Made to jump always, at launch, where nobody tells when pages are lost. */
+	.globl shim_epoch_call
+	.hidden shim_epoch_call
+shim_epoch_call:
 	jne .Lcall_forget
 .Lcall_remembered:
 	mov %rdi, %rax

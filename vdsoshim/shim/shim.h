@@ -40,6 +40,7 @@
 #define STUB_UNWIND STUB_RETURN	/* the same also in a stub: for unwinders, see shim_stubs */
 
 #define SYSCALL_INSN 0x050f	/* 0f 05, as a word */
+#define SYSCALL_FIRST 0x0f	/* the byte that a breakpoint replaces; the word need not be aligned */
 
 #define CONSTANTS 64	/* with code of their own */
 #define CONSTANT_SIZE 64
