@@ -23,8 +23,19 @@ generate: ## rebuild what is committed but generated (the shim's image needs gcc
 deps: ## install with apt what the tests need, when root; else say what is missing
 	@integration/deps.sh
 
+# What runs other tests once more by another mechanism waits for the most part, so it
+# runs beside the rest.
+BESIDE = ^(TestTracer|TestSignalMechanisms|TestBehaviour)
+
 test: deps ## run all tests
+ifneq ($(findstring -run,$(TESTFLAGS)),)
 	$(GO) test -timeout 13m $(TESTFLAGS) ./...
+else
+	@out=$$(mktemp) && trap "rm -f $$out" EXIT && status=0; \
+	$(GO) test -timeout 13m $(TESTFLAGS) -run '$(BESIDE)' ./integration >$$out 2>&1 & beside=$$!; \
+	$(GO) test -timeout 13m $(TESTFLAGS) -skip '$(BESIDE)' ./... || status=1; \
+	wait $$beside || status=1; cat $$out; exit $$status
+endif
 
 behaviour: deps ## print the table of what programs see, natively and under each mechanism
 	@cd integration && $(GO) test -count 1 -run '^TestBehaviour$$'

@@ -130,3 +130,24 @@ func TestPatchOverTrap(t *testing.T) {
 		t.Errorf("%d trapped, %d patched, %d notified", trapped, patched, notified)
 	}
 }
+
+// TestSignalMechanisms runs by SIGSYS what other tests run by the default mechanism, as
+// TestTracer does by a tracer.
+func TestSignalMechanisms(t *testing.T) {
+	for _, m := range []string{"trap", "sud"} {
+		t.Run(m, func(t *testing.T) {
+			under(t, m,
+				TestSpawning, TestFailedExecs, TestPathSearch, TestExecFromMemory, TestEmptyEnvironment,
+				TestInheritedDescriptors, TestChroot, TestNamespaces,
+				TestState, TestStateKeptByExec, TestStateInherited, TestInheritedLimits, TestSession, TestFewDescriptors,
+				TestDeath, TestCoreDump, TestSignalsToReflect, TestStop, TestOrphans,
+				TestInterrupt, TestStopAndContinue, TestStopWithoutFirstThread, TestShellOnTerminal, TestBackgroundRead, TestHangup,
+				TestKilledAtStart, TestGuardianKilled, TestNothingLeft,
+				TestThirtyTwoBits, TestForeignCalls, TestOwnFilter, TestSandboxes, TestReflectInReflect,
+				TestDropUser, TestUnreadable, TestSetUserID, TestCapabilities,
+				TestUrgentStorm, TestThousandProcesses, TestInterpreters,
+				TestGit, TestCompiler, TestTar, TestRedis, TestNginx,
+			)
+		})
+	}
+}
