@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -191,4 +192,23 @@ func (p program) afterwards(t *testing.T, while time.Duration) {
 		o[i] = outcome{stdout: stdout.String(), stderr: stderr.String(), status: cmd.ProcessState.Sys().(syscall.WaitStatus), files: p.leftBehind(t, dir)}
 	}
 	p.differs(t, o[0], o[1])
+}
+
+// TestInterruptedAtStart sends SIGINT, as a terminal does, to reflect and all that it
+// has started so far: it ends by that, as the program natively would, or was too late.
+func TestInterruptedAtStart(t *testing.T) {
+	for i := range 100 {
+		cmd := exec.Command(reflectBinary, "run", "--", "/bin/sh", "-c", "sleep 0.02")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		must(t, cmd.Start())
+		// From before its runtime has begun until the program runs.
+		time.Sleep(500*time.Microsecond + time.Duration(i)*60*time.Microsecond)
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
+		cmd.Wait()
+		if s := cmd.ProcessState.Sys().(syscall.WaitStatus); s != 0 && s.Signal() != syscall.SIGINT || out.Len() > 0 {
+			t.Errorf("after %d: %s %q", i, describe(s), &out)
+		}
+	}
 }

@@ -143,6 +143,11 @@ func (f *runFlags) run(args []string) error {
 	}
 	c.Relay()
 	if err := c.Start(); err != nil {
+		// Told to end while the program was about to begin: natively that is its end.
+		var early *supervisor.ExitError
+		if errors.As(err, &early) && early.Status.Signaled() && asksToEnd(early.Status.Signal()) {
+			dieOf(early.Status.Signal())
+		}
 		return notStarted(args[0], err)
 	}
 	err = c.Wait()
@@ -214,6 +219,12 @@ func withSeed(plan *policy.Plan, word string) (*policy.Plan, error) {
 		return nil, fmt.Errorf("--seed: %w", err)
 	}
 	return plan.WithSeed(seed)
+}
+
+// asksToEnd reports whether a signal is one by which users and shells end programs.
+// Others before a program has begun tell of something wrong.
+func asksToEnd(sig unix.Signal) bool {
+	return sig == unix.SIGINT || sig == unix.SIGTERM || sig == unix.SIGHUP || sig == unix.SIGQUIT
 }
 
 // notStarted gives an error of Start the status and advice that it deserves.
