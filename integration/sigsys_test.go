@@ -143,7 +143,7 @@ func TestSignalMechanisms(t *testing.T) {
 				TestDeath, TestCoreDump, TestSignalsToReflect, TestStop, TestOrphans,
 				TestInterrupt, TestStopAndContinue, TestStopWithoutFirstThread, TestShellOnTerminal, TestBackgroundRead, TestHangup,
 				TestKilledAtStart, TestGuardianKilled, TestNothingLeft, TestForeignCalls, TestSandboxes,
-				TestUrgentStorm, TestThousandProcesses, TestInterpreters,
+				TestUrgentStorm, TestThousandProcesses, TestTenThousandExecs, TestInterpreters,
 				TestGit, TestCompiler, TestTar, TestRedis, TestNginx,
 			)
 		})
