@@ -1,6 +1,7 @@
 // What signals interrupt: storms of them, jumps out of handlers, calls that sleep and
 // calls that wait for signals.
 #include "behaviour.h"
+#include "signalling.h"
 #include <poll.h>
 #include <setjmp.h>
 #include <sys/epoll.h>
@@ -27,23 +28,6 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	if (count == enough)
 		every(0);
 	errno = saved;
-}
-
-static void once(int us)
-{
-	struct itimerval t = { { 0, 0 }, { 0, us } };
-	setitimer(ITIMER_REAL, &t, NULL);
-}
-
-static sigset_t set_of(int a, int b)
-{
-	sigset_t s;
-	sigemptyset(&s);
-	if (a)
-		sigaddset(&s, a);
-	if (b)
-		sigaddset(&s, b);
-	return s;
 }
 
 static void say_mask(const char *what)

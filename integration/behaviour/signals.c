@@ -1,5 +1,6 @@
 // Signals: handlers, masks, their stacks, and what they are told.
 #include "behaviour.h"
+#include "signalling.h"
 #include <sys/signalfd.h>
 #include <sys/time.h>
 #include <ucontext.h>
@@ -15,23 +16,6 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	count++;
 	good += quiet_ok();
 	errno = saved;
-}
-
-static void once(int us)
-{
-	struct itimerval t = { { 0, 0 }, { 0, us } };
-	setitimer(ITIMER_REAL, &t, NULL);
-}
-
-static sigset_t set_of(int a, int b)
-{
-	sigset_t s;
-	sigemptyset(&s);
-	if (a)
-		sigaddset(&s, a);
-	if (b)
-		sigaddset(&s, b);
-	return s;
 }
 
 static void say_mask(const char *what)
