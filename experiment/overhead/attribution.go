@@ -68,6 +68,24 @@ func (c *chain) add(name, what string, values []float64) {
 	c.steps = append(c.steps, results.Step{Name: name, What: what, Cost: s.Median, Lo: s.Lo, Hi: s.Hi})
 }
 
+// byClocks takes apart what only the processor times of the two processes tell: for how
+// long neither had a processor, which is where a sleeping one is woken, and what the
+// supervisor did beside switching.
+func (b *bench) byClocks(c *chain, way string, empty, switches []float64) {
+	for _, t := range b.tasks {
+		if t.figure.Subject != "null" || t.figure.Way != way || len(t.program) != len(empty) || switches == nil {
+			continue
+		}
+		c.take("neither has a processor", way+"'s null call less the processor time of program and supervisor",
+			less(less(empty, t.program), t.supervisor))
+		half := make([]float64, len(switches))
+		for i, s := range switches {
+			half[i] = s / 2
+		}
+		c.take("the supervisor's work", "the supervisor's processor time in "+way+"'s null call less one switch", less(t.supervisor, half))
+	}
+}
+
 // attribute divides getrandom of 16 bytes, by each mechanism, and natively.
 func (b *bench) attribute() {
 	size := map[string]string{"bytes": "16"}
@@ -97,8 +115,9 @@ func (b *bench) attribute() {
 			c.take("signal and return", "tgkill with a handler less without",
 				less(b.samples(parts, "signal", nil), b.samples(parts, "no-signal", nil)))
 		case "notify", "ptrace", "ptrace-all":
-			c.take("two context switches", "a byte to a process and back less the same calls alone",
-				less(b.samples(parts, "switch", nil), b.samples(parts, "no-switch", nil)))
+			switches := less(b.samples(parts, "switch", nil), b.samples(parts, "no-switch", nil))
+			c.take("two context switches", "a byte to a process and back less the same calls alone", switches)
+			b.byClocks(c, way, empty, switches)
 		}
 		if way == native {
 			c.add("work", "getrandom(16) less the above", c.left)

@@ -109,7 +109,7 @@ func (b *bench) single(ctx context.Context, first meter.Moment) error {
 		b.run.Machine.Pinned = fmt.Sprintf("meters and supervisors on processor %d", b.cpu)
 	}
 	for _, c := range b.contestants {
-		if err := c.m.Pin(b.cpu); err != nil {
+		if err := b.settle(c); err != nil {
 			return err
 		}
 	}

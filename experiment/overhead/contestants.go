@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sysreflect/sysreflect/experiment/machine"
 	"github.com/sysreflect/sysreflect/experiment/meter"
@@ -36,6 +37,8 @@ type contestant struct {
 	files     []*os.File
 	cpu       int // that it is started on with all that serves it, or machine.Anywhere
 	m         *meter.Meter
+	program   int               // its process under a supervisor, 0 for none
+	command   [2]time.Duration  // processor time for being told what to do, of program and supervisor
 	served    map[string]string // call to the mechanism that served it, where it was counted
 }
 

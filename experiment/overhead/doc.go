@@ -7,11 +7,14 @@
 // A meter (package meter) runs natively, another under `reflect run` with each
 // mechanism, and so on: the contestants. What is measured is a list of tasks, each
 // a way to make a call on one of them. A round gives every task one window of some
-// hundred microseconds, and the next round goes through them in the opposite
-// order; only one contestant does anything at a time, on one processor. So what the
-// machine does from moment to moment falls on all tasks alike, and comparisons are
-// made within rounds. The loop around a call is a task too, and its median is
-// subtracted; [results.Figure] says how much that was.
+// hundred microseconds, in an order that changes, and each second round goes the way
+// of the first back; only one contestant does anything at a time, on one processor.
+// So what the machine does from moment to moment falls on all tasks alike, and
+// comparisons are made within rounds. The loop around a call is a task too, and its
+// median is subtracted; [results.Figure] says how much that was.
+//
+// A session is a few rounds with fresh processes. Sessions go on until all figures
+// are known within [Precision], or time is up.
 //
 // One contestant runs twice, natively. What these two differ by is the noise.
 //

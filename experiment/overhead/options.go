@@ -25,15 +25,17 @@ type Options struct {
 	Threads    int      // 0 or 1: one, pinned
 	// Pin keeps supervisors on the processor of the meters that they serve.
 	Pin bool
-	// Time is about how long inner loops may take.
+	// Time is about how long inner loops may take. 0 means that they end when all
+	// figures are known within [Precision], or after 38 seconds.
 	Time     time.Duration
+	until    float64
 	Progress func(share float64, what string)
 }
 
 // The lengths of requests for random bytes.
 func defaultBytes() []int { return []int{4, 16, 64, 256, 1024, 4096} }
 
-const defaultTime = 30 * time.Second
+const defaultTime = 38 * time.Second
 
 func (o *Options) complete() error {
 	if o.Subjects == nil {
@@ -59,7 +61,7 @@ func (o *Options) complete() error {
 		}
 	}
 	if o.Time == 0 {
-		o.Time = defaultTime
+		o.Time, o.until = defaultTime, Precision
 	}
 	if o.Threads < 0 || o.Threads > MaxThreads {
 		return fmt.Errorf("%d threads: at most %d", o.Threads, MaxThreads)

@@ -21,6 +21,8 @@ type task struct {
 
 	calls  int
 	cycles []float64 // a call, for each round, with the loop
+	// Where another process serves: processor time of the two, in nanoseconds a call.
+	program, supervisor []float64
 }
 
 // plan lists the tasks that the options ask for. Those of one subject stand

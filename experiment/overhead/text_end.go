@@ -30,6 +30,9 @@ func (p *printer) end() {
 	if line := p.noise(); line != "" {
 		p.wrap("", line+"; n.s.: no difference beyond that and chance (Mann-Whitney, Holm)")
 	}
+	if line := p.precision(); line != "" {
+		p.wrap("", line)
+	}
 	for _, l := range p.run.LeftOut {
 		what := l.Way
 		if l.Subject != "" {

@@ -36,29 +36,6 @@ func Summarize(samples []float64) Summary {
 // HalfWidth is half of the interval, relative to the median.
 func (s Summary) HalfWidth() float64 { return (s.Hi - s.Lo) / 2 / math.Abs(s.Median) }
 
-// Summary summarizes the figure's samples. Its interval holds the one that the
-// medians of sessions give: samples of one session have their place in memory and
-// on processors in common, and an interval by their number alone would be too sure.
-func (f *Figure) Summary() Summary { return Summarize(f.Samples).holding(f.Sessions) }
-
-func (s Summary) holding(medians []float64) Summary {
-	if len(medians) > 1 {
-		m := Summarize(medians)
-		s.Lo, s.Hi = math.Min(s.Lo, m.Lo), math.Max(s.Hi, m.Hi)
-	}
-	return s
-}
-
-// Spread is how far this figure came out apart by itself, relative: half of the
-// interval that the medians of sessions give.
-func (f *Figure) Spread() float64 {
-	if len(f.Sessions) < 2 {
-		return 0
-	}
-	m := Summarize(f.Sessions)
-	return (m.Hi - m.Lo) / 2 / math.Abs(m.Median)
-}
-
 // A Comparison is what one figure is against another.
 type Comparison struct {
 	Figure, Baseline *Figure

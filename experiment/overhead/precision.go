@@ -1,0 +1,94 @@
+package overhead
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sysreflect/sysreflect/experiment/results"
+)
+
+// inner reports whether a figure is one of calls, measured by windows.
+func inner(f *results.Figure) bool {
+	switch f.Subject {
+	case "null", "passthrough", "getrandom", "time", "tax":
+		return f.Param("threads") == "" && f.Group == "calls"
+	}
+	return false
+}
+
+// elsewhere reports whether a figure's calls are served in another process.
+func elsewhere(f *results.Figure) bool {
+	way := f.Way
+	if by, ok := strings.CutPrefix(f.Note, servedBy); ok {
+		way = by
+	}
+	return (way == "notify" || way == "ptrace" || way == "ptrace-all") && (f.Subject != "tax" || way == "ptrace-all")
+}
+
+// precision says how many figures are known within [Precision], which are not, and why
+// that may be.
+func (p *printer) precision() string {
+	type wide struct {
+		f    *results.Figure
+		half float64
+	}
+	var not []wide
+	all := 0
+	for i := range p.run.Figures {
+		f := &p.run.Figures[i]
+		if !inner(f) || f.Way == again {
+			continue
+		}
+		all++
+		if half := f.Summary().HalfWidth(); !(half < Precision) {
+			not = append(not, wide{f, half})
+		}
+	}
+	if all == 0 {
+		return ""
+	}
+	said := fmt.Sprintf("precision: %d of %d figures of calls are known within ± %s", all-len(not), all, strings.Replace(percent(Precision), ".0", "", 1))
+	if len(not) == 0 {
+		return said
+	}
+	slices.SortStableFunc(not, func(a, b wide) int {
+		switch {
+		case a.half > b.half:
+			return -1
+		case a.half < b.half:
+			return 1
+		}
+		return 0
+	})
+	const most = 8
+	var names []string
+	for _, w := range not[:min(most, len(not))] {
+		name := w.f.Subject + " " + w.f.Way
+		if n := w.f.Param("bytes"); n != "" {
+			name = w.f.Subject + "(" + n + ") " + w.f.Way
+		}
+		names = append(names, name+" "+percent(w.half))
+	}
+	said += "; not " + strings.Join(names, ", ")
+	if more := len(not) - most; more > 0 {
+		said += fmt.Sprintf(" and %d more", more)
+	}
+	return said + ": " + p.why(len(not), !slices.ContainsFunc(not, func(w wide) bool { return !elsewhere(w.f) }))
+}
+
+// why says what so many wide intervals may be due to.
+func (p *printer) why(n int, served bool) string {
+	m := &p.run.Machine
+	switch {
+	case p.run.Interrupted:
+		return "the run was ended early"
+	case m.Busy >= 0.05 || len(m.Neighbours) > 0 || m.Steal >= 0.002:
+		return "others used the machine"
+	case p.run.Noise.Value >= 0.01:
+		return "the machine's own noise is " + percent(p.run.Noise.Value)
+	case served && !slices.Contains(p.run.Command, "--pin"):
+		return "on which processor the kernel wakes a supervisor changes (--pin shows one)"
+	}
+	return "a longer run (--time) would tell"
+}

@@ -1,0 +1,163 @@
+package overhead
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sysreflect/sysreflect/experiment/meter"
+	"github.com/sysreflect/sysreflect/experiment/results"
+)
+
+const (
+	// A session begins with fresh processes, since where their code and data lie makes a
+	// difference that no number of rounds shows. It has a few rounds, and more until
+	// they have taken as long as starting did.
+	sessionRounds = 4
+	maxRounds     = 100
+
+	// leastSessions are held however long they take: fewer than six give no interval
+	// of 95 %.
+	leastSessions = 8
+	// From so many sessions on it is looked whether all figures are known well enough.
+	// Looking earlier would end runs whose few sessions happen to be alike.
+	enoughSessions = 24
+)
+
+// Precision is the half of an interval, relative, with which a figure is known well
+// enough.
+const Precision = 0.02
+
+// measure holds sessions until all figures are known well enough, if that is asked
+// for, or time is up.
+func (b *bench) measure(ctx context.Context) {
+	begin := time.Now()
+	for n := 0; ctx.Err() == nil; n++ {
+		share := time.Since(begin).Seconds() / b.o.Time.Seconds()
+		if n >= leastSessions && (share >= 1 || b.o.until > 0 && n >= enoughSessions && b.precise(b.o.until)) {
+			break
+		}
+		b.progress(phaseCalls, min(1, max(share, 0)), "calls")
+		started := time.Now()
+		if n > 0 {
+			b.restart(ctx)
+		}
+		b.session(ctx, time.Since(started))
+	}
+	b.files.Remove() // what is to be patched is
+	// A round that was interrupted counts for nobody.
+	for _, t := range b.tasks {
+		t.cycles = t.cycles[:min(len(t.cycles), b.rounds)]
+		t.program = t.program[:min(len(t.program), b.rounds)]
+		t.supervisor = t.supervisor[:min(len(t.supervisor), b.rounds)]
+	}
+}
+
+// restart ends all contestants and starts them anew.
+func (b *bench) restart(ctx context.Context) {
+	for _, c := range slices.Clone(b.contestants) {
+		if ctx.Err() != nil {
+			return
+		}
+		c.m.Close()
+		m, err := c.start()
+		if err == nil {
+			c.m = m
+			err = b.settle(c)
+		}
+		if err != nil {
+			b.drop(c, err)
+		}
+	}
+	for i := 0; i < len(b.tasks) && ctx.Err() == nil; {
+		t := b.tasks[i]
+		_, err := t.by.m.Have(t.way) // makes what a way needs
+		if err == nil {
+			err = t.prepare()
+		}
+		if err != nil {
+			b.drop(t.by, err)
+			continue
+		}
+		i++
+	}
+}
+
+// settle pins a contestant, and learns which process is its program.
+func (b *bench) settle(c *contestant) error {
+	if err := c.m.Pin(b.cpu); err != nil {
+		return err
+	}
+	pid, err := c.m.Self()
+	if err != nil {
+		return err
+	}
+	c.program = 0
+	if c.mechanism == "" || pid == c.m.PID {
+		return nil
+	}
+	c.program = pid
+	const times = 8
+	program, supervisor := c.clocks()
+	for range times {
+		if _, err := c.m.Have(meter.Loop); err != nil {
+			return err
+		}
+	}
+	p, s := c.clocks()
+	c.command = [2]time.Duration{(p - program) / times, (s - supervisor) / times}
+	return nil
+}
+
+// session makes rounds, for as long as starting took.
+func (b *bench) session(ctx context.Context, start time.Duration) {
+	begin := time.Now()
+	b.begins = append(b.begins, b.rounds)
+	var order []*task
+	for n := 0; n < maxRounds && ctx.Err() == nil; n++ {
+		if n >= sessionRounds && n%2 == 0 && time.Since(begin) >= start {
+			return
+		}
+		order = b.order(order, n%2 == 1)
+		if !b.round(ctx, order) {
+			return
+		}
+		b.rounds++
+	}
+}
+
+// precise reports whether each figure's interval is as narrow as that, relative.
+func (b *bench) precise(within float64) bool {
+	loops := b.loops()
+	for _, t := range b.tasks {
+		if t.figure.Way == again || !inner(&t.figure) {
+			continue
+		}
+		f := results.Figure{Samples: slices.Clone(t.cycles)}
+		for i := range f.Samples {
+			f.Samples[i] -= loops[t.around]
+		}
+		f.Sessions = b.medians(f.Samples)
+		if !(f.Summary().HalfWidth() < within) {
+			return false
+		}
+	}
+	return true
+}
+
+// medians are those of sessions, nil where there was only one.
+func (b *bench) medians(samples []float64) (medians []float64) {
+	for i, from := range b.begins {
+		to := len(samples)
+		if i+1 < len(b.begins) {
+			to = min(to, b.begins[i+1])
+		}
+		if from < to {
+			medians = append(medians, results.Summarize(samples[from:to]).Median)
+		}
+	}
+	if len(medians) < 2 {
+		return nil
+	}
+	return medians
+}

@@ -1,0 +1,128 @@
+package overhead
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/sysreflect/sysreflect/experiment/meter"
+	"github.com/sysreflect/sysreflect/experiment/results"
+)
+
+// simulated is a bench with figures of some ways, of which a session makes rounds: the
+// machine drifts, for all alike, processes differ by where they lie, and some windows
+// are disturbed.
+func simulated(ways int) *bench {
+	b := &bench{run: &results.Run{}}
+	for i := range ways {
+		b.tasks = append(b.tasks, &task{around: meter.CallLoop, way: meter.Getppid,
+			figure: results.Figure{Subject: "null", Way: fmt.Sprint(i), Group: "calls"}})
+	}
+	return b
+}
+
+func (b *bench) simulate(rng *rand.Rand, drift *float64, place float64) {
+	*drift = 0.9**drift + math.Sqrt(1-0.81)*0.008*rng.NormFloat64()
+	b.begins = append(b.begins, b.rounds)
+	b.rounds += sessionRounds
+	for _, t := range b.tasks {
+		lies := place * rng.NormFloat64()
+		for range sessionRounds {
+			v := 1 + *drift + lies + 0.03*rng.NormFloat64()
+			if rng.IntN(4) == 0 {
+				v += 0.1 * rng.ExpFloat64()
+			}
+			t.cycles = append(t.cycles, 250*v)
+		}
+	}
+}
+
+// A run that ends when its intervals are narrow ends the sooner the narrower they happen
+// to be. They hold what they should all the same, and where they are to be narrow they
+// are; a machine that is too noisy has all the time that there is.
+func TestEndsWhenPrecise(t *testing.T) {
+	const ways, most = 6, 90
+	for _, place := range []float64{0.01, 0.025, 0.08} {
+		rng := rand.New(rand.NewPCG(21, 22))
+		long, drift := simulated(1), 0.0
+		for range 20000 {
+			long.simulate(rng, &drift, place)
+		}
+		truth := results.Summarize(long.tasks[0].cycles).Median
+		const times = 120
+		held, all, sessions := 0, 0, 0
+		for range times {
+			b := simulated(ways)
+			drift := 0.008 * rng.NormFloat64()
+			n := 0
+			for ; n < most && !(n >= enoughSessions && b.precise(Precision)); n++ {
+				b.simulate(rng, &drift, place)
+			}
+			sessions += n
+			for _, task := range b.tasks {
+				f := results.Figure{Samples: task.cycles, Sessions: b.medians(task.cycles)}
+				s := f.Summary()
+				if n < most && s.HalfWidth() >= Precision {
+					t.Errorf("ended after %d sessions with ± %v", n, s.HalfWidth())
+				}
+				if all++; s.Lo <= truth && truth <= s.Hi {
+					held++
+				}
+			}
+		}
+		share, mean := float64(held)/float64(all), float64(sessions)/times
+		t.Logf("places %.1f %% apart: %.0f sessions, %.1f %% held", 100*place, mean, 100*share)
+		if share < 0.92 {
+			t.Errorf("places %.1f %% apart: intervals of 95 %% held the median in %.1f %% of cases", 100*place, 100*share)
+		}
+		if place < 0.02 && mean > 40 || place > 0.05 && mean < most {
+			t.Errorf("places %.1f %% apart: %.0f sessions", 100*place, mean)
+		}
+	}
+}
+
+// Each round has every task once, what is compared stands together, a second round is the
+// first one's way back, and what comes before a task changes.
+func TestOrder(t *testing.T) {
+	b := &bench{}
+	for _, subject := range []string{"null", "time", "tax"} {
+		for i := range 8 {
+			b.tasks = append(b.tasks, &task{figure: results.Figure{Subject: subject, Way: fmt.Sprint(i)}})
+		}
+	}
+	before := map[*task]map[*task]bool{}
+	for ; b.rounds < 60; b.rounds += 2 {
+		order := b.order(nil, false)
+		back := b.order(order, true)
+		slices.Reverse(back)
+		if !slices.Equal(order, back) {
+			t.Fatal("the way back is another one")
+		}
+		changes := 0
+		for i, one := range order {
+			if i > 0 && order[i-1].figure.Subject != one.figure.Subject {
+				changes++
+			}
+			if before[one] == nil {
+				before[one] = map[*task]bool{}
+			}
+			if i > 0 {
+				before[one][order[i-1]] = true
+			}
+		}
+		once := map[*task]bool{}
+		for _, one := range order {
+			once[one] = true
+		}
+		if len(order) != len(b.tasks) || len(once) != len(b.tasks) || changes != 2 {
+			t.Fatalf("%d places for %d of %d tasks, %d changes of subject", len(order), len(once), len(b.tasks), changes)
+		}
+	}
+	for one, others := range before {
+		if len(others) < 7 {
+			t.Errorf("%s %s only ever stands behind %d others", one.figure.Subject, one.figure.Way, len(others))
+		}
+	}
+}
