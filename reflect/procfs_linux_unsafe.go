@@ -38,6 +38,31 @@ func readlink(path, link []byte) int {
 	return int(n)
 }
 
+// openLink opens the link at a zero-terminated path in /proc, and not what it leads to;
+// 0 where that fails.
+func openLink(path []byte) (file int) {
+	if !procIsOurs() {
+		return 0
+	}
+	fd, _, errno := unix.Syscall(unix.SYS_OPEN, uintptr(unsafe.Pointer(&path[0])), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(fd)
+}
+
+// readOpenLink reads a link that openLink opened. That does not sleep.
+func readOpenLink(file int, link []byte) int {
+	n, _, errno := unix.RawSyscall6(unix.SYS_READLINKAT, uintptr(file),
+		uintptr(unsafe.Pointer(&noPath[0])), uintptr(unsafe.Pointer(&link[0])), uintptr(len(link)), 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+var noPath [1]byte
+
 // readFile reads the beginning of the file at a zero-terminated path in /proc.
 func readFile(path, b []byte) int {
 	if !procIsOurs() {
