@@ -145,6 +145,16 @@ func (m *Meter) Window(w Way, calls, bytes int) (cycles uint64, returned int64, 
 	return a.Cycles, a.Returned, err
 }
 
+// Whole is Window, and returns how many calls it made in all, with those to warm up,
+// and what all of them took.
+func (m *Meter) Whole(w Way, calls, bytes int) (cycles, all uint64, n int, err error) {
+	a, _, err := m.ask(command{Operation: opWindow, Way: w, Calls: int64(calls), Bytes: int64(bytes)}, nil, patience)
+	if err == nil && a.Status != 0 {
+		err = fmt.Errorf("%s: a call returned %d", m.Name, a.Returned)
+	}
+	return a.Cycles, a.Cycles + a.Value, calls + calls/8 + 1, err
+}
+
 // Latency makes calls, each timed by itself, for at most so many cycles, and
 // returns a histogram of cycles, less what reading the counter takes of each.
 func (m *Meter) Latency(w Way, calls, bytes int, cycles uint64, reading uint32) (*results.Histogram, error) {

@@ -31,6 +31,7 @@ func (b *bench) planParts() {
 
 // A chain divides a figure: each link is what one variant takes over another.
 type chain struct {
+	b     *bench
 	left  []float64 // what no step has taken yet
 	steps []results.Step
 }
@@ -64,7 +65,8 @@ func (c *chain) take(name, what string, values []float64) {
 }
 
 func (c *chain) add(name, what string, values []float64) {
-	s := results.Summarize(values)
+	f := results.Figure{Samples: values, Sessions: c.b.medians(values)}
+	s := f.Summary()
 	c.steps = append(c.steps, results.Step{Name: name, What: what, Cost: s.Median, Lo: s.Lo, Hi: s.Hi})
 }
 
@@ -73,11 +75,11 @@ func (c *chain) add(name, what string, values []float64) {
 // supervisor did beside switching.
 func (b *bench) byClocks(c *chain, way string, empty, switches []float64) {
 	for _, t := range b.tasks {
-		if t.figure.Subject != "null" || t.figure.Way != way || len(t.program) != len(empty) || switches == nil {
+		if t.figure.Subject != "null" || t.figure.Way != way || len(t.neither) != len(empty) || switches == nil {
 			continue
 		}
 		c.take("neither has a processor", way+"'s null call less the processor time of program and supervisor",
-			less(less(empty, t.program), t.supervisor))
+			t.neither)
 		half := make([]float64, len(switches))
 		for i, s := range switches {
 			half[i] = s / 2
@@ -94,7 +96,7 @@ func (b *bench) attribute() {
 		if f == nil {
 			continue
 		}
-		c := &chain{left: slices.Clone(f.Samples)}
+		c := &chain{b: b, left: slices.Clone(f.Samples)}
 		empty := b.samples("null", way, nil)
 		if way != native && len(empty) != len(f.Samples) {
 			continue

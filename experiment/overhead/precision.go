@@ -68,13 +68,13 @@ func (p *printer) precision() string {
 		if n := w.f.Param("bytes"); n != "" {
 			name = w.f.Subject + "(" + n + ") " + w.f.Way
 		}
-		names = append(names, name+" "+percent(w.half))
+		names = append(names, name+" (± "+percent(w.half)+")")
 	}
 	said += "; not " + strings.Join(names, ", ")
 	if more := len(not) - most; more > 0 {
 		said += fmt.Sprintf(" and %d more", more)
 	}
-	return said + ": " + p.why(len(not), !slices.ContainsFunc(not, func(w wide) bool { return !elsewhere(w.f) }))
+	return said + "; likely because " + p.why(len(not), !slices.ContainsFunc(not, func(w wide) bool { return !elsewhere(w.f) }))
 }
 
 // why says what so many wide intervals may be due to.
@@ -90,5 +90,5 @@ func (p *printer) why(n int, served bool) string {
 	case served && !slices.Contains(p.run.Command, "--pin"):
 		return "on which processor the kernel wakes a supervisor changes (--pin shows one)"
 	}
-	return "a longer run (--time) would tell"
+	return "the run was too short (--time)"
 }

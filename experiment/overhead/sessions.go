@@ -48,7 +48,7 @@ func (b *bench) measure(ctx context.Context) {
 	// A round that was interrupted counts for nobody.
 	for _, t := range b.tasks {
 		t.cycles = t.cycles[:min(len(t.cycles), b.rounds)]
-		t.program = t.program[:min(len(t.program), b.rounds)]
+		t.neither = t.neither[:min(len(t.neither), b.rounds)]
 		t.supervisor = t.supervisor[:min(len(t.supervisor), b.rounds)]
 	}
 }

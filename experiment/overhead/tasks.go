@@ -21,8 +21,9 @@ type task struct {
 
 	calls  int
 	cycles []float64 // a call, for each round, with the loop
-	// Where another process serves: processor time of the two, in nanoseconds a call.
-	program, supervisor []float64
+	// Where another process serves, in nanoseconds a call: its processor time, and the time
+	// in which neither it nor the program had a processor.
+	supervisor, neither []float64
 }
 
 // plan lists the tasks that the options ask for. Those of one subject stand

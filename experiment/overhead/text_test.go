@@ -3,6 +3,7 @@ package overhead
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -158,6 +159,33 @@ func TestStepsAddUp(t *testing.T) {
 		if m := f.Summary().Median; len(f.Steps) < 2 || sum < 0.99*m || sum > 1.01*m {
 			t.Errorf("%s: steps %+v add up to %v, and not to %v", way, f.Steps, sum, m)
 		}
+	}
+}
+
+// Where clocks were looked at, steps say who had a processor, and add up all the same.
+func TestStepsByClocks(t *testing.T) {
+	r := example()
+	b := bench{run: r, mechanisms: []string{"notify"}}
+	one := &task{figure: *r.Find("null", "notify", nil)}
+	for range one.figure.Samples { // of 4000 ns
+		one.neither, one.supervisor = append(one.neither, 900), append(one.supervisor, 1700)
+	}
+	b.tasks = []*task{one}
+	b.attribute()
+	got := map[string]float64{}
+	sum := 0.0
+	f := r.Find("getrandom", "notify", map[string]string{"bytes": "16"})
+	for _, s := range f.Steps {
+		got[s.Name] = math.Round(s.Cost)
+		sum += s.Cost
+	}
+	// The switch of example: both together 1000.
+	switches := got["two context switches"]
+	if got["neither has a processor"] != 900 || got["the supervisor's work"] != 1700-math.Round(switches/2) || switches == 0 {
+		t.Errorf("%v", got)
+	}
+	if m := f.Summary().Median; math.Abs(sum-m) > 0.01*m {
+		t.Errorf("steps add up to %v, and not to %v", sum, m)
 	}
 }
 

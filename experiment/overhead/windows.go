@@ -141,22 +141,23 @@ func (b *bench) round(ctx context.Context, order []*task) bool {
 // measure makes a window, and looks at the clocks of those who have a part in it
 // where they are more than one.
 func (t *task) measure(hz float64) error {
-	var program, supervisor time.Duration
-	watched := t.served() && t.by.program > 0
-	if watched {
-		program, supervisor = t.by.clocks()
+	if !t.served() || t.by.program == 0 {
+		cycles, _, err := t.by.m.Window(t.way, t.calls, t.bytes)
+		if err == nil {
+			t.cycles = append(t.cycles, float64(cycles)/float64(t.calls))
+		}
+		return err
 	}
-	cycles, _, err := t.by.m.Window(t.way, t.calls, t.bytes)
+	program, supervisor := t.by.clocks()
+	cycles, all, n, err := t.by.m.Whole(t.way, t.calls, t.bytes)
 	if err != nil {
 		return err
 	}
+	p, s := t.by.clocks()
 	t.cycles = append(t.cycles, float64(cycles)/float64(t.calls))
-	if watched {
-		p, s := t.by.clocks()
-		all := float64(t.calls + t.calls/8 + 1) // and those to warm up
-		t.program = append(t.program, float64(p-program-t.by.command[0])/all)
-		t.supervisor = append(t.supervisor, float64(s-supervisor-t.by.command[1])/all)
-	}
+	took := float64(s-supervisor-t.by.command[1]) / float64(n)
+	t.supervisor = append(t.supervisor, took)
+	t.neither = append(t.neither, float64(all)/hz*1e9/float64(n)-took-float64(p-program-t.by.command[0])/float64(n))
 	return nil
 }
 
