@@ -12,7 +12,7 @@ func (p *printer) steps() {
 			continue
 		}
 		if !head {
-			fmt.Fprintf(p, "where getrandom(16) goes, %s, by differences of measured variants\n", p.unit)
+			fmt.Fprintf(p, "where getrandom(16) goes, %s, by measured variants and clocks\n", p.unit)
 			head = true
 		}
 		for k, s := range f.Steps {

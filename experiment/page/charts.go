@@ -182,7 +182,7 @@ func (d *document) steps(f *results.Figure) {
 	}
 	total := f.Summary().Median
 	c := chart{title: "Where the time goes: " + (&group{subject: f.Subject, params: f.Params}).title() + ", " + f.Way,
-		caption: "Each step is the difference of two measured variants; together they take " + units(f.Unit)(total) + ".", reference: math.NaN()}
+		caption: "Each step is measured, by two variants or by clocks; together they take " + units(f.Unit)(total) + ".", reference: math.NaN()}
 	at, most := 0.0, total
 	for _, s := range f.Steps {
 		r := row{label: s.Name, under: s.What, bar: true, lo: min(at, at+s.Cost), hi: max(at, at+s.Cost)}

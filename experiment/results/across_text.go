@@ -68,8 +68,7 @@ func (a *Across) RelativeWords() string {
 	if a.Relative.N == 0 {
 		return "-"
 	}
-	half := (a.Relative.Hi - a.Relative.Lo) / 2
-	text := Digits(a.Relative.Median, half) + " ± " + Digits(half, half)
+	text := within(a.Relative.Median, a.Relative.Lo, a.Relative.Hi, "")
 	if a.Relative.Lo <= 1 && a.Relative.Hi >= 1 {
 		return "n.s. (" + text + ")"
 	}
