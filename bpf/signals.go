@@ -49,6 +49,12 @@ func findSignalCall(nr int) *signalCall {
 // trapped, unless a rule answers them without the kernel.
 func IsSignalCall(nr int) bool { return findSignalCall(nr) != nil }
 
+// AlwaysSignal reports whether that is so whatever their arguments are.
+func AlwaysSignal(nr int) bool {
+	c := findSignalCall(nr)
+	return c != nil && c.conds == nil
+}
+
 // UsesSignals reports whether calls are served by the shim's handler of SIGSYS under p.
 func UsesSignals(p *policy.Plan) bool { return p.Uses(policy.Trap) || p.Uses(policy.SUD) }
 

@@ -100,6 +100,16 @@ func (b *Builder) RNG(r RNG) *Builder {
 	return b
 }
 
+// Others says what becomes of calls under SUD that no rule takes from the kernel.
+func (b *Builder) Others(o Others) *Builder {
+	if int(o) >= len(othersWords) {
+		b.errs = append(b.errs, failf("unknown %v", o).wrap(ErrUnknown).hint(othersHint))
+		return b
+	}
+	b.p.others = &o
+	return b
+}
+
 // Policy returns what was built, to be merged with others.
 func (b *Builder) Policy() (*Policy, error) {
 	if len(b.errs) > 0 {

@@ -233,6 +233,10 @@ func Explain(w io.Writer, p *Plan, words ...string) error {
 func (p *Plan) explainRest(w io.Writer) {
 	switch p.Default.Kind {
 	case Allow:
+		if by := p.otherCalls(); by != "" {
+			fmt.Fprintf(w, "other calls: the kernel's own, %s\n", by)
+			break
+		}
 		fmt.Fprintf(w, "other calls: the kernel's own, but for the price of a filter\n")
 	default:
 		fmt.Fprintf(w, "other calls: %v (%s)\n", p.Default, p.whyDefault())

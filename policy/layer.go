@@ -21,6 +21,7 @@ type Policy struct {
 	rng     *RNG  // its source and seed
 	block   *Block
 	cpus    *CPUs
+	others  *Others
 	rules   []Rule
 }
 

@@ -22,8 +22,8 @@ func (w Warning) String() string {
 // Merge lays policies over each other and returns the plan that they make.
 // Rules of a later policy are asked first: where one holds it wins, and where
 // none holds the earlier policies decide. Of default, strict, foreign, the source
-// of random bytes with its seed, the block function and the processors the last
-// policy that says something about them counts.
+// of random bytes with its seed, the block function, the processors and the other calls
+// of sud the last policy that says something about them counts.
 func Merge(policies ...*Policy) (*Plan, error) {
 	p := &Plan{}
 	for i := len(policies) - 1; i >= 0; i-- {
@@ -47,6 +47,9 @@ func Merge(policies ...*Policy) (*Plan, error) {
 		}
 		if q.cpus != nil {
 			p.RNG.CPUs = *q.cpus
+		}
+		if q.others != nil {
+			p.Others = *q.others
 		}
 	}
 	p.Rules = append(p.Rules, defaultRules(p.Default, p.DefaultPos)...)

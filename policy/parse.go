@@ -14,7 +14,7 @@ import (
 const Version = 1
 
 var (
-	topKeys  = []string{"version", "description", "default", "strict", "foreign", "rng", "rules"}
+	topKeys  = []string{"version", "description", "default", "strict", "foreign", "rng", "sud", "rules"}
 	ruleKeys = []string{"calls", "except", "when", "mechanism", "base", "do"}
 )
 
@@ -73,6 +73,8 @@ func (s *source) policy(body *ast.MappingNode, p *Policy) {
 			}
 		case "rng":
 			s.rng(v, p)
+		case "sud":
+			s.sud(v, p)
 		case "rules":
 			rules = v
 		}

@@ -163,6 +163,8 @@ type Plan struct {
 	// RNG is where random bytes come from. Where it is deterministic, the rules
 	// of getrandom go by Notify.
 	RNG RNG
+	// Others is what becomes of calls under SUD that no rule takes from the kernel.
+	Others Others
 	// Warnings are about what the author may not have expected.
 	Warnings []Warning
 }

@@ -38,6 +38,8 @@ func otherTopKeys(key string) string {
 		return "this is a key of a rule, which is an element of the list rules"
 	case "seed", "source", "block", "cpus", "random":
 		return "did you mean rng? " + rngExample
+	case "others":
+		return "did you mean sud? " + sudExample
 	}
 	return ""
 }
@@ -56,7 +58,7 @@ func otherRuleKeys(key string) string {
 		return "did you mean do: {" + key + ": …}?"
 	case "shim", "passthrough", "stub", "allow", "deny", "kill", "audit":
 		return "did you mean do: " + key + "?"
-	case "version", "description", "default", "strict", "foreign", "rng", "rules":
+	case "version", "description", "default", "strict", "foreign", "rng", "sud", "rules":
 		return "this is a key of the file, not of a rule"
 	}
 	return ""

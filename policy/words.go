@@ -101,6 +101,6 @@ func (p *Plan) String() string {
 		r := &p.Rules[i]
 		fmt.Fprintf(&b, "%d %s [%s] %v %v\n", r.Nr, r.Name, when(r.Conds), r.by(), r.Action)
 	}
-	fmt.Fprintf(&b, "default %v, strict %v, foreign %v, rng %v\n", p.Default, p.Strict, p.ForeignAllow, p.RNG)
+	fmt.Fprintf(&b, "default %v, strict %v, foreign %v, rng %v, others %v\n", p.Default, p.Strict, p.ForeignAllow, p.RNG, p.Others)
 	return b.String()
 }

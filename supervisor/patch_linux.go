@@ -34,7 +34,8 @@ const syscallInsn = 2
 // patching decides which of a run's notifications lead to a patch.
 type patching struct {
 	patcher *patch.Patcher
-	calls   [tableSize]bool // by number: has an answer in the shim
+	calls   [tableSize]bool // by number: a notification may lead to a patch
+	told    [tableSize]bool // or the handler's word: has an answer in the shim
 	follow  bool            // count each site's notifications
 	// Who may write to code: nobody but a tracer, or nobody at all.
 	traced, never atomic.Bool
@@ -54,6 +55,11 @@ type hit struct {
 // answers are the calls that patched sites lead into the shim for.
 func (r *run) answers() map[int]vdsoshim.Answer {
 	out := map[int]vdsoshim.Answer{}
+	for nr := range vdsoshim.DispatchCalls {
+		if r.moves(nr) {
+			out[nr] = vdsoshim.Answer{Kind: vdsoshim.AnswerKernel}
+		}
+	}
 	for _, c := range r.plan.Patched() {
 		switch c.Kind {
 		case policy.PatchShim:
@@ -67,15 +73,16 @@ func (r *run) answers() map[int]vdsoshim.Answer {
 	return out
 }
 
-func newPatching(c *Cmd, base uint64, built *vdsoshim.Built, answers map[int]vdsoshim.Answer) *patching {
+func (r *run) newPatching(c *Cmd, built *vdsoshim.Built, answers map[int]vdsoshim.Answer) *patching {
 	if len(answers) == 0 {
 		return nil
 	}
-	patcher := patch.New(base, built)
+	patcher := patch.New(r.base, built)
 	patcher.NoCache = c.NoPatchCache
 	p := &patching{patcher: patcher, follow: c.FollowSites, hits: map[hit]int{}, followed: map[hit]*patch.Site{}}
 	for nr := range answers {
-		p.calls[nr] = true
+		p.told[nr] = true
+		_, p.calls[nr] = r.plan.PatchedCall(nr)
 	}
 	return p
 }
@@ -95,7 +102,7 @@ func (r *run) takePatching() error {
 	if err != nil {
 		return err
 	}
-	r.patching = newPatching(&Cmd{}, r.base, built, answers)
+	r.patching = r.newPatching(&Cmd{}, built, answers)
 	return nil
 }
 
@@ -187,7 +194,7 @@ func (s *server) patch() (answered bool) {
 	h := hit{int32(n.pid), n.ip}
 	if now, far := p.wants(h); now && p.may(far) {
 		v := visit{r: s.r, n: n}
-		err := s.patchBy(&v, far && !s.r.plain)
+		err := s.patchBy(&v, n.ip, int(n.nr), far && !s.r.plain)
 		v.end()
 		if err == patch.ErrBusy {
 			p.again(h)
@@ -206,10 +213,10 @@ func (s *server) patch() (answered bool) {
 	return answered
 }
 
-// patchBy patches the site of a call that waits, attached to its thread where that is
-// needed and worth it.
-func (s *server) patchBy(v *visit, far bool) error {
-	p, n := s.r.patching, &s.n
+// patchBy patches the site that ends at back, of a call of a thread that waits, attached
+// to it where that is needed and worth it.
+func (s *server) patchBy(v *visit, back uint64, nr int, far bool) error {
+	p := s.r.patching
 	var mmap patch.Mapper
 	if far {
 		mmap = v.mmap
@@ -217,10 +224,11 @@ func (s *server) patchBy(v *visit, far bool) error {
 			return unix.ESRCH
 		}
 	}
-	// A thread that is held is still that one.
-	valid := func() bool { return v.t != nil || notifValid(s.r.listener, n.id) }
-	return p.patcher.Patch(int(n.pid), n.ip-syscallInsn, int(n.nr), valid, mmap)
+	return p.patcher.Patch(int(s.n.pid), back-syscallInsn, nr, func() bool { return s.stillThere(v) }, mmap)
 }
+
+// stillThere tells whether the thread that waits is still that one. One that is held is.
+func (s *server) stillThere(v *visit) bool { return v.t != nil || notifValid(s.r.listener, s.n.id) }
 
 // may tells whether the kernel lets us write to code now, as far as is known.
 func (p *patching) may(far bool) bool { return !p.never.Load() && (far || !p.traced.Load()) }

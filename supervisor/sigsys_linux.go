@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +31,14 @@ func (r *run) traps(nr int) bool {
 	return slices.ContainsFunc(r.plan.For(nr), func(rule policy.Rule) bool { return byHandler(&rule) })
 }
 
+// moves reports whether calls of number nr, which dispatch makes a signal of although no handler
+// serves them, are made by the records of sites that were patched for it. The filter has
+// its say there as elsewhere.
+func (r *run) moves(nr int) bool {
+	return r.plan.Uses(policy.SUD) && r.plan.Others == policy.OthersPatch &&
+		policy.Movable(nr) && !r.traps(nr) && !bpf.AlwaysSignal(nr)
+}
+
 // sigsys says what the handler is to do, nil if there is to be none.
 func (r *run) sigsys() *vdsoshim.Sigsys {
 	if !bpf.UsesSignals(r.plan) {
@@ -53,7 +62,6 @@ func (r *run) sigsys() *vdsoshim.Sigsys {
 		if t.Nr = rule.Nr; !byHandler(rule) {
 			continue
 		}
-		_, t.Sites = r.plan.PatchedCall(rule.Nr)
 		t.Answer = handlerAnswer(rule.Action)
 		if rule.Action.Kind == policy.Shim && rule.Name == "getrandom" {
 			t.Answer.Kind = vdsoshim.AnswerGenerator
@@ -87,21 +95,26 @@ func (s *server) tells() bool {
 		s.n.ip == s.r.base+vdsoshim.ExitsEnd+syscallInsn && s.n.args[0] == vdsoshim.SitePath
 }
 
-// learn patches the site that the handler tells of.
+// learn patches the site that the handler tells of, or takes all records back.
 func (s *server) learn() {
 	p, n := s.r.patching, &s.n
 	s.resp = response{id: n.id, err: -int32(unix.EFAULT)} // nobody looks at it
 	back, nr, times := n.args[1], n.args[2], n.args[3]
-	if p == nil || n.pid == 0 || nr >= tableSize || !p.calls[nr] {
-		sendNotif(s.r.listener, &s.resp)
-		return
-	}
-	var mmap patch.Mapper
 	v := visit{r: s.r, n: n}
-	if times >= visitAfter && !s.r.plain {
-		mmap = v.mmap
+	switch {
+	case p == nil || n.pid == 0 || nr >= tableSize:
+	case back == 0:
+		if p.traced.Load() {
+			v.attach()
+		}
+		p.patcher.Withdraw(int(n.pid), func() bool { return s.stillThere(&v) })
+	case p.told[nr]:
+		if far := times >= visitAfter && !s.r.plain; p.may(far) {
+			if err := s.patchBy(&v, back, int(nr), far); errors.Is(err, patch.ErrForbidden) {
+				s.forbidden(&v)
+			}
+		}
 	}
-	p.patcher.Patch(int(n.pid), back-syscallInsn, int(nr), func() bool { return notifValid(s.r.listener, n.id) }, mmap)
 	v.end()
 	if !v.answered { // else it is told again, and there is nothing to do then
 		sendNotif(s.r.listener, &s.resp)

@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +52,11 @@ func (r *run) counters() Counters {
 		}
 		out.Calls = append(out.Calls, r.entries[i].counts(r.timed)...)
 	}
+	for _, nr := range slices.Sorted(maps.Keys(patched)) {
+		if name, ok := policy.Name(nr); ok && len(r.plan.For(nr)) == 0 {
+			out.Calls = append(out.Calls, CallCount{Call: name, Implementation: "kernel", Mechanism: "patch", Count: patched[nr]})
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, reason := range r.missOrder {
@@ -71,7 +78,7 @@ func (r *run) programCounts() (functions, patched map[int]uint64) {
 	}
 	for nr := range calls {
 		// Others went back to their sites, and were notified there.
-		if r.patching == nil || !r.patching.calls[nr] {
+		if r.patching == nil || !r.patching.told[nr] {
 			delete(calls, nr)
 		}
 	}

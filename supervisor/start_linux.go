@@ -359,7 +359,7 @@ func (r *run) buildRegion(c *Cmd) error {
 	if err != nil {
 		return err
 	}
-	r.patching = newPatching(c, r.base, built, o.Answers)
+	r.patching = r.newPatching(c, built, o.Answers)
 	return r.region.fill(built, r.user, len(image), stats)
 }
 

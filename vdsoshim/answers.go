@@ -1,6 +1,7 @@
 package vdsoshim
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -164,7 +165,7 @@ func (b *Built) Record(base, at, site uint64, counter int) []byte {
 		to = countedDispatch.off
 	}
 	r := make([]byte, 0, StubSize)
-	r = append(r, 0x0f, 0xb6, 0x49, 0xfe)                               // movzbl -2(%rcx), %ecx
+	r = append(r, recordFirst...)
 	r = le.AppendUint32(append(r, 0x8d, 0x89), ^uint32(syscallFirst)+1) // lea -SYSCALL_FIRST(%rcx), %ecx
 	r = append(r, 0xe3, 6)                                              // jrcxz, over the next
 	r = append(r, 0xff, 0x25)                                           // jmp *site
@@ -183,6 +184,21 @@ func (b *Built) Record(base, at, site uint64, counter int) []byte {
 	r = le.AppendUint64(le.AppendUint32(r, counts), site)
 	return Unit(r, site+2)
 }
+
+// Withdrawn is what a record begins with that leads calls back to the site: a jump over all that
+// would make the call. It is one store, after which a thread in the record goes on as it would.
+func Withdrawn() []byte { return []byte{0xeb, recordBack - 2} }
+
+// recordBack is where a record jumps to its site, StubMade where it has made the call.
+const recordBack = 12
+
+// IsRecord reports whether an aligned unit of the region's stubs is a record that makes calls.
+func IsRecord(unit []byte) bool {
+	return len(unit) == StubSize && bytes.HasPrefix(unit, recordFirst) &&
+		le.Uint64(unit[StubSite:])+2 == le.Uint64(unit[StubUnwind:])
+}
+
+var recordFirst = []byte{0x0f, 0xb6, 0x49, 0xfe} // movzbl -2(%rcx), %ecx
 
 // Unit makes an aligned unit of the region's stubs from at most StubUnwind bytes of
 // code: unwinders find the address behind the site at its end.

@@ -46,6 +46,7 @@ const (
 	StepSigsys            = 0x7
 	StepUser              = 0x5
 	StubDispatch          = 0x20
+	StubMade              = 0x14
 	StubSite              = 0x30
 	StubSize              = 0x40
 	StubUnwind            = 0x38
@@ -53,13 +54,13 @@ const (
 	StubsSize             = 0x10000
 	TrapData              = 0x5300
 	UserOff               = 0x80000
-	ChachaAvx2Off         = 0x8680
-	ChachaAvx2ZmmOff      = 0x9180
-	ChachaAvx512Off       = 0x7380
-	ChachaScalarOff       = 0x9280
+	ChachaAvx2Off         = 0x86c0
+	ChachaAvx2ZmmOff      = 0x91c0
+	ChachaAvx512Off       = 0x73c0
+	ChachaScalarOff       = 0x92c0
 	GateOff               = 0xca00 // of its system call instruction
-	HandoffOff            = 0x9a20
-	ReflectedGetrandomOff = 0x5880
+	HandoffOff            = 0x9a60
+	ReflectedGetrandomOff = 0x58c0
 )
 
 const (
@@ -99,60 +100,61 @@ const (
 	trapRules      = 0x400
 	trapSignals    = 0xfffd
 	trapSome       = 0xfffe
-	copiesOff      = 0x2880
-	cpuCallOff     = 0x58d7
-	cpuDispatchOff = 0x61df
-	cpuVdsoOff     = 0x5123
-	epochCallOff   = 0x5951
+	copiesOff      = 0x28c0
+	cpuCallOff     = 0x5917
+	cpuDispatchOff = 0x621f
+	cpuVdsoOff     = 0x5163
+	epochCallOff   = 0x5991
 	foreignGateOff = 0xe208
-	planOff        = 0x2710
+	planOff        = 0x2750
 	stubsOff       = 0x70000
-	tableOff       = 0x2940
-	trapsOff       = 0x4100
-	valuesOff      = 0x30c0
+	tableOff       = 0x2980
+	trapsOff       = 0x4140
+	valuesOff      = 0x3100
 )
 
 var (
-	actions            = function{0x9c00, 1024}
-	begin              = function{0xb236, 117}
-	chachaAvx2         = function{0x8680, 2816}
-	chachaAvx2Zmm      = function{0x9180, 256}
-	chachaAvx512       = function{0x7380, 4864}
-	chachaScalar       = function{0x9280, 832}
-	constants          = function{0x6380, 4096}
-	counted            = function{0x97c0, 512}
-	countedDispatch    = function{0x61c0, 128}
-	delivered          = function{0xa000, 192}
-	dispatch           = function{0x6240, 256}
-	enter              = function{0xa110, 80}
-	exitFor            = function{0xac9a, 117}
+	actions            = function{0x9c40, 1024}
+	begin              = function{0xb358, 117}
+	chachaAvx2         = function{0x86c0, 2816}
+	chachaAvx2Zmm      = function{0x91c0, 256}
+	chachaAvx512       = function{0x73c0, 4864}
+	chachaScalar       = function{0x92c0, 832}
+	constants          = function{0x63c0, 4096}
+	counted            = function{0x9800, 512}
+	countedDispatch    = function{0x6200, 128}
+	delivered          = function{0xa040, 192}
+	dispatch           = function{0x6280, 256}
+	enter              = function{0xa150, 80}
+	exitFor            = function{0xad22, 117}
 	exits              = function{0xca00, 16}
-	fillByCall         = function{0xa1b0, 102}
-	foreign            = function{0xa160, 80}
-	forget             = function{0x6340, 64}
-	forward            = function{0x95c0, 512}
-	getrandom          = function{0x50c0, 1984}
-	getrandomRare      = function{0xa216, 446}
-	handoffMain        = function{0xa43b, 2065}
-	install            = function{0xbc8e, 224}
-	intern             = function{0xbc14, 122}
-	maskedAt           = function{0xad0f, 41}
+	fillByCall         = function{0xa1f0, 102}
+	foreign            = function{0xa1a0, 80}
+	forget             = function{0x6380, 64}
+	forward            = function{0x9600, 512}
+	getrandom          = function{0x5100, 1984}
+	getrandomRare      = function{0xa256, 446}
+	handoffMain        = function{0xa47b, 2065}
+	install            = function{0xbdbc, 224}
+	intern             = function{0xbd42, 122}
+	maskedAt           = function{0xad97, 41}
 	openGate           = function{0xe200, 16}
-	rdpid              = function{0x99c0, 8}
-	readable           = function{0xba62, 49}
-	reflectedGetrandom = function{0x5880, 2368}
-	requeue            = function{0xb368, 124}
-	restorer           = function{0xa0c1, 79}
-	sigsys             = function{0xb3e4, 1110}
-	stubClockGetres    = function{0x99e0, 16}
-	stubClockGettime   = function{0x99d0, 16}
-	stubGetcpu         = function{0x9a10, 16}
-	stubGetrandom      = function{0xa3d4, 103}
-	stubGettimeofday   = function{0x99f0, 16}
-	stubTime           = function{0x9a00, 16}
-	take               = function{0xb2ab, 189}
-	unexit             = function{0xad38, 201}
-	virtual            = function{0xbd6e, 1927}
+	rdpid              = function{0x9a00, 8}
+	readable           = function{0xbb90, 49}
+	reflectedGetrandom = function{0x58c0, 2368}
+	requeue            = function{0xb48a, 124}
+	restorer           = function{0xa101, 79}
+	sigsys             = function{0xb506, 1122}
+	stubClockGetres    = function{0x9a20, 16}
+	stubClockGettime   = function{0x9a10, 16}
+	stubGetcpu         = function{0x9a50, 16}
+	stubGetrandom      = function{0xa414, 103}
+	stubGettimeofday   = function{0x9a30, 16}
+	stubTime           = function{0x9a40, 16}
+	take               = function{0xb3cd, 189}
+	tell               = function{0xb334, 36}
+	unexit             = function{0xadc0, 267}
+	virtual            = function{0xbe9c, 1956}
 )
 
 var (
@@ -164,5 +166,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x2880, 192}
+	copyRoom    = room{0x28c0, 192}
 )

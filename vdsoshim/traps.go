@@ -4,6 +4,11 @@ import "fmt"
 
 // Sigsys says what the image's handler of SIGSYS does with the calls that reach it,
 // see shim/sigsys.c.
+//
+// Where [Options.Answers] say what becomes of a call at patched sites, the handler tells the
+// supervisor of sites that make it again and again, by an execve of SitePath from ExitsEnd, whose other
+// arguments are the address behind the site, the call's number, and how often that came. An
+// address of 0 asks that calls be made at their sites again, by all records ([Withdrawn]).
 type Sigsys struct {
 	// Dispatch arms Syscall User Dispatch too, so that every call reaches the
 	// handler.
@@ -34,10 +39,6 @@ type TrapRule struct {
 	Nr     int
 	Alone  bool // it is the only rule of its number, and has no conditions
 	Answer Answer
-	// Sites makes the handler tell the supervisor of sites that make the call again, by
-	// an execve of SitePath from ExitsEnd, whose other arguments are the address behind
-	// the site, the call's number, and how often that came.
-	Sites bool
 }
 
 // most is how many numbers have to be trapped for calls that are not to be rare.
@@ -72,23 +73,18 @@ func (c *completion) writeTraps() error {
 	byNumber := c.image[trapsOff:]
 	byRule := c.image[trapsOff+2*DispatchCalls:]
 	rows := c.image[trapsOff+2*DispatchCalls+trapRules:]
-	type row struct {
-		Answer
-		sites bool
-	}
-	known := map[row]int{{Answer: Answer{Kind: AnswerKernel}}: 0}
+	known := map[Answer]int{{Kind: AnswerKernel}: 0}
 	for i, r := range s.Rules {
 		if r.Answer.Kind == 0 {
 			continue
 		}
-		content := row{r.Answer, r.Sites}
-		at, ok := known[content]
+		at, ok := known[r.Answer]
 		if !ok {
 			at = len(known)
 			if at == trapRows {
 				return fmt.Errorf("more than %d different answers to trapped calls: %w", trapRows, ErrRoom)
 			}
-			known[content] = at
+			known[r.Answer] = at
 			kind := uint32(trapConstant)
 			switch r.Answer.Kind {
 			case AnswerKernel:
@@ -100,9 +96,6 @@ func (c *completion) writeTraps() error {
 			}
 			le.PutUint64(rows[trapRowSize*at:], uint64(r.Answer.Value))
 			le.PutUint32(rows[trapRowSize*at+8:], kind)
-			if r.Sites {
-				le.PutUint32(rows[trapRowSize*at+12:], 1)
-			}
 		}
 		byRule[i+1] = byte(at)
 		if r.Alone && r.Nr >= 0 && r.Nr < DispatchCalls {

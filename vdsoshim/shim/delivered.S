@@ -62,7 +62,7 @@ shim_delivered:
 2:	lea shim_exits(%rip), %rax
 	sub UC_RIP(%rdx), %rax
 	neg %rax
-	cmp $EXITS_SIZE, %rax
+	cmp $FROM_EXITS_SIZE, %rax
 	jb 5f
 6:	xor %eax, %eax
 	jmp *(%rcx)

@@ -23,6 +23,8 @@
 #define STUBS_OFF 0x70000	/* with patching only: code for patched sites, see reflected.S */
 #define STUBS_SIZE 0x10000
 #define REGION_SIZE 0x80000
+/* Between the exits and the stubs there is data only. */
+#define FROM_EXITS_SIZE (STUBS_OFF + STUBS_SIZE - EXITS_OFF)
 
 /* The slots' secret parts, droppable, wherever the kernel likes: the region must end
  * below 0x108000, where valgrind loads programs. */
@@ -33,6 +35,7 @@
 
 /* A site's record among the stubs. */
 #define STUB_SIZE 64
+#define STUB_MADE 20	/* behind its system call instruction */
 #define STUB_DISPATCH 32	/* entry that looks at the number */
 #define STUB_COUNTER 44	/* where the site's counter is, from the image on; 0 where nothing counts */
 #define STUB_SITE 48	/* the site */

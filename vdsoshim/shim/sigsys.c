@@ -11,6 +11,12 @@
  * sud is armed at the handoff. The kernel disarms it in every new thread and process;
  * there the filter traps the first call that a rule names, and the handler arms it
  * again. So nobody follows clone and fork, and no call is missed.
+ *
+ * Dispatch never looks at the number. So that calls that no rule names need no signal,
+ * their sites are patched, as far as that can be: they are then made by a site's record
+ * among the region's stubs, which is in the range that dispatch allows too. The filter
+ * exempts nothing there for it, and the dispatcher sends all that is reflected back to
+ * the site.
  */
 #include "shim.h"
 #include "sigsys.h"
@@ -64,12 +70,30 @@ HIDDEN struct masked *shim_masked_at(u64 rip)
 	return (struct masked *)((rip & -(u64)MASKED_SIZE) + SIGSYS_DATA);
 }
 
+/* The site's record that rip is in. */
+static const struct record *record_at(u64 rip)
+{
+	const struct record *r = (const struct record *)(rip & -(u64)STUB_SIZE);
+
+	if (!LINK->stubs || rip - LINK->stubs >= STUBS_SIZE || r->site + 2 != r->back)
+		return 0;
+	return r;
+}
+
 /* Makes the context that a handler of the program's sees one of its site: a call
  * that begins again does so there, and one that is done has come back. */
 void HIDDEN shim_unexit(struct context *uc)
 {
 	u64 off = uc->rip - (u64)shim_exits, size = EXIT_SIZE;
+	const struct record *r = record_at(uc->rip);
 
+	if (r) {
+		off = uc->rip % STUB_SIZE;
+		uc->rip = r->site;
+		if (off >= STUB_MADE && off < STUB_DISPATCH)
+			uc->rip = uc->rcx = r->back;
+		return;
+	}
 	if (off >= EXITS_SIZE)
 		return;
 	if (off >= EXIT_MASKED && off < EXIT_OPEN)
@@ -104,7 +128,10 @@ void HIDDEN shim_unexit(struct context *uc)
 static u64 site_of(u64 rip)
 {
 	u64 off = rip - ((u64)shim_exits + EXIT_OPEN);
+	const struct record *r = record_at(rip);
 
+	if (r)
+		return r->back;
 	if (off >= OPEN_EXITS * EXIT_SIZE)
 		return rip;
 	return ((struct exit *)((rip & -(u64)EXIT_SIZE) + SIGSYS_DATA))->back;
@@ -150,18 +177,10 @@ static void count(u32 rule)
 				 : "+m"(((u64 *)(__ehdr_start + COUNTERS_OFF + COUNTER_TRAPS))[rule - 1]) : : "cc");
 }
 
-/* Where sites are to be patched, the supervisor hears of one when it has been trapped
- * again, and then ever more seldom: it may find that it can't be patched. */
-static void tell(u64 back, u32 nr)
+/* Tells the supervisor of a site, or, where back is 0, that no call may be made by
+ * sites' records any more. */
+void HIDDEN shim_tell(u64 back, u32 nr, u64 n)
 {
-	u64 at = shim_exit_for(back, EXIT_EXEMPT);
-
-	if (!at)
-		return;
-	u64 n = __atomic_add_fetch(&((struct exit *)(at + SIGSYS_DATA))->seen, 1, __ATOMIC_RELAXED);
-	if (n < SITE_AFTER || n > SITE_MOST || n & (n - 1))
-		return;
-
 	register long r10 __asm__("r10") = n;
 	long r = __NR_execve;
 
@@ -172,18 +191,32 @@ static void tell(u64 back, u32 nr)
 			 : "rbx", "rcx", "r11", "cc", "memory");
 }
 
+/* Where sites are to be patched, the supervisor hears of one when it has been trapped
+ * again, and then ever more seldom: it may find that it can't be patched. */
+static void learn(u64 back, u32 nr, u32 rule)
+{
+	if (nr >= DISPATCH_CALLS || shim_table[nr] <= DISPATCH_FORGET || STATE->own)
+		return;
+	u64 at = shim_exit_for(back, EXIT_EXEMPT);
+	if (!at)
+		return;
+	u64 n = __atomic_add_fetch(&((struct exit *)(at + SIGSYS_DATA))->seen, 1, __ATOMIC_RELAXED);
+	if (n >= (rule ? SITE_AFTER : SITE_OTHERS) && n <= SITE_MOST && !(n & (n - 1)))
+		shim_tell(back, nr, n);
+}
+
 static void serve(struct context *uc, u32 nr, u32 rule, u64 back)
 {
 	u64 family = EXIT_EXEMPT;
 	const struct row *row = &shim_traps.rows[0];
 
+	if (back == uc->rip)
+		learn(back, nr, rule);
 	if (rule >= TRAP_SOME)
 		family = EXIT_OPEN;
 	else if (rule && rule != TRAP_SIGNALS) {
 		count(rule);
 		row = &shim_traps.rows[shim_traps.row[rule]];
-		if (row->sites)
-			tell(back, nr);
 	}
 	if (row->kind == TRAP_CONSTANT) {
 		uc->rax = row->value;
@@ -210,10 +243,13 @@ static void serve(struct context *uc, u32 nr, u32 rule, u64 back)
 	leave_by_exit(uc, nr, back, family);
 }
 
-/* Dispatch for this thread, but where the program uses it itself. */
+/* Dispatch for this thread, but where the program uses it itself. The exits and the
+ * stubs are let through; what lies between is data, which can't be executed. */
 static void arm(void)
 {
-	if (!STATE->own && !gate(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)shim_exits, EXITS_SIZE, 0, 0))
+	u64 size = LINK->stubs ? FROM_EXITS_SIZE : EXITS_SIZE;
+
+	if (!STATE->own && !gate(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)shim_exits, size, 0, 0))
 		set_armed(1);
 }
 
@@ -303,7 +339,8 @@ void HIDDEN shim_requeue(void)
  * to the instruction. A call that was made and returned such a number looks the same; so
  * what this handler answers goes on from an exit, and where many calls are the kernel's,
  * the numbers that are results of every day are left alone. Where all are dispatched
- * none returns to its site.
+ * none returns to its site. Of what a record makes, the filter traps calls that wait
+ * under a mask.
  */
 static int dropped(const struct context *uc)
 {
@@ -311,6 +348,8 @@ static int dropped(const struct context *uc)
 
 	if (nr >= DISPATCH_CALLS || uc->rcx != uc->rip || uc->r11 != uc->eflags)
 		return 0;
+	if (record_at(uc->rip))
+		return shim_table[nr] == DISPATCH_KERNEL && shim_traps.rule[nr] == TRAP_SIGNALS;
 	if (!armed() && (!shim_traps.rule[nr] || shim_traps.rule[nr] == TRAP_OTHERS || (nr < 3 && !(shim_plan.sigsys & SIGSYS_MOST))))
 		return 0;
 	if (uc->rip - (u64)__ehdr_start < IMAGE_SIZE || !shim_readable(uc->rip - 2))

@@ -37,9 +37,11 @@
 
 /* What tells the supervisor of a site: an execve, which is always notified, of a path
  * that is none, from the open gate, with the address behind the site, the number, and
- * how often it was trapped. */
+ * how often it was trapped. An address of 0 tells it that calls are to be made at their
+ * sites again. */
 #define SITE_PATH 2
 #define SITE_AFTER 2
+#define SITE_OTHERS 16	/* where no rule names the call: the kernel's own, by a signal */
 #define SITE_MOST 4096
 
 /* Families of exits, by their code's offset from EXITS_OFF. What belongs to each stands
@@ -118,6 +120,11 @@ struct exit {
 	u64 back, seen;
 };
 
+struct record {		/* of a patched site: reflected.S */
+	char code[STUB_SITE];
+	u64 site, back;
+};
+
 struct masked {
 	u64 back;	/* the address behind the site */
 	u64 saved;	/* what the register is to be again */
@@ -148,9 +155,7 @@ struct traps {
 	unsigned short rule[DISPATCH_CALLS];	/* by number: 1 + the index of its one rule */
 	unsigned char row[TRAP_RULES];		/* by that */
 	struct row {
-		u64 value;
-		u32 kind;
-		u32 sites;	/* the supervisor is to be told of sites */
+		u64 value, kind;
 	} rows[TRAP_ROWS];
 };
 extern const struct traps HIDDEN shim_traps;
@@ -197,6 +202,7 @@ long HIDDEN shim_install(const struct action *act, struct action *old);
 u32 HIDDEN shim_intern(const struct action *act);
 void HIDDEN shim_requeue(void);
 /* sigsys.c */
+void HIDDEN shim_tell(u64 back, u32 nr, u64 n);
 void HIDDEN shim_unexit(struct context *uc);
 long HIDDEN shim_begin(int now);
 u64 HIDDEN shim_exit_for(u64 back, u64 family);
