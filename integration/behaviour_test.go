@@ -32,10 +32,12 @@ type column struct {
 	by        []string // the mechanisms that --stats must have counted a call by
 }
 
-// allCalls marks the columns under `-p all-calls`, and asNobody is auto for a user
+// allCalls marks the columns under `-p all-calls`, oneCall the one in which hardly any call is
+// reflected, and all are dispatched: it is for the sites of the others. asNobody is auto for a user
 // without privilege, if the tests are run by root.
 const (
 	allCalls = "*"
+	oneCall  = "1"
 	asNobody = "nobody"
 )
 
@@ -92,6 +94,9 @@ func columns(t *testing.T) []column {
 		// auto is patch there, and vdso reflects no system call.
 		if name != "auto" && name != "vdso" {
 			all = append(all, column{name: name + allCalls, mechanism: name, all: true, flags: []string{"-p", "all-calls", "-m", name}})
+		}
+		if name == "sud" {
+			all = append(all, column{name: name + oneCall, mechanism: name, all: true, flags: writePolicy(t, dispatchOne)})
 		}
 	}
 	if os.Getuid() == 0 {

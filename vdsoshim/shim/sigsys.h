@@ -41,7 +41,7 @@
  * sites again. */
 #define SITE_PATH 2
 #define SITE_AFTER 2
-#define SITE_OTHERS 16	/* where no rule names the call: the kernel's own, by a signal */
+#define SITE_OTHERS 32	/* where no rule names the call: the kernel's own, by a signal */
 #define SITE_MOST 4096
 
 /* Families of exits, by their code's offset from EXITS_OFF. What belongs to each stands
