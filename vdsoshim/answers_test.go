@@ -77,5 +77,16 @@ func TestRecord(t *testing.T) {
 		if to := 18 + int(int32(le.Uint32(r[14:]))); to != StubSite {
 			t.Errorf("the jump to the site reads %d", to)
 		}
+		if i := bytes.Index(r, []byte{0x0f, 0x05}); i+2 != StubMade {
+			t.Errorf("behind the system call: %d", i+2)
+		}
+		// What is taken back begins with a jump to the jump to the site.
+		if !IsRecord(r) || IsRecord(Unit(r[:StubUnwind], site+3)) || IsRecord(r[1:]) {
+			t.Errorf("IsRecord: %x", r)
+		}
+		copy(r, Withdrawn())
+		if to := 2 + int(int8(r[1])); r[0] != 0xeb || !bytes.Equal(r[to:to+2], []byte{0xff, 0x25}) || IsRecord(r) {
+			t.Errorf("taken back: %x", r)
+		}
 	}
 }
