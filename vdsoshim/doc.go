@@ -54,7 +54,7 @@
 //
 // Where a handler of SIGSYS serves calls ([Sigsys]) it makes others from exits behind the
 // gate, up to ExitsEnd, which are exempt too; those behind that, up to ExitsOff +
-// ExitsSize, are not.
+// ExitsSize, are not. Dispatch lets through all of them and the stubs.
 //
 // # The handoff routine
 //
