@@ -26,6 +26,7 @@ type bench struct {
 	hz          float64
 	rounds      int   // made
 	begins      []int // of sessions, by rounds
+	started     time.Time
 }
 
 // Run measures. When ctx ends it stops, and returns what it has.
@@ -44,9 +45,9 @@ func Run(ctx context.Context, o Options) (*results.Run, error) {
 	b := &bench{o: o, missing: map[string]bool{}, run: &results.Run{
 		Schema: results.Schema, Command: o.Command, When: time.Now().UTC().Truncate(time.Second),
 	}}
-	begin := time.Now()
+	b.started = time.Now()
 	err = b.all(ctx)
-	b.run.Seconds = time.Since(begin).Round(time.Millisecond).Seconds()
+	b.run.Seconds = time.Since(b.started).Round(time.Millisecond).Seconds()
 	b.run.Interrupted = ctx.Err() != nil
 	return b.run, err
 }

@@ -32,6 +32,9 @@ const Precision = 0.02
 // for, or time is up.
 func (b *bench) measure(ctx context.Context) {
 	begin := time.Now()
+	if b.o.until > 0 {
+		begin = b.started // all of the run has a minute
+	}
 	for n := 0; ctx.Err() == nil; n++ {
 		share := time.Since(begin).Seconds() / b.o.Time.Seconds()
 		if n >= leastSessions && (share >= 1 || b.o.until > 0 && n >= enoughSessions && b.precise(b.o.until)) {

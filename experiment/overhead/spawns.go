@@ -15,6 +15,7 @@ const (
 	minSpawns = 10
 	maxSpawns = 60
 	spawnTime = 10 * time.Second
+	spawnEnd  = 54 * time.Second // of a run that is to take less than a minute
 )
 
 // A start is something that is started and waited for, by a meter.
@@ -48,6 +49,9 @@ func (b *bench) spawns(ctx context.Context) {
 		}
 	}()
 	end := time.Now().Add(spawnTime)
+	if last := b.started.Add(spawnEnd); b.o.until > 0 && end.After(last) {
+		end = last
+	}
 	rounds := 0
 	for ; rounds < maxSpawns && ctx.Err() == nil && (rounds < minSpawns || time.Now().Before(end)); rounds++ {
 		b.progress(phaseSpawn, float64(rounds)/maxSpawns, "starts")

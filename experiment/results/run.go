@@ -115,10 +115,11 @@ type Figure struct {
 	Note       string     `json:"note,omitempty"` // what a reader must know
 }
 
-// A Step is a part of what a call takes: the difference of two measured variants.
+// A Step is a part of what a call takes: the difference of two measured variants, or
+// what clocks say.
 type Step struct {
 	Name string  `json:"name"`
-	What string  `json:"what"` // the two variants
+	What string  `json:"what"` // the two variants, or whose clock
 	Cost float64 `json:"cost"` // median of differences, in the figure's unit
 	Lo   float64 `json:"lo"`   // 95 % confidence
 	Hi   float64 `json:"hi"`

@@ -238,7 +238,7 @@ func (p *page) attribution() {
 	if len(rows) == 0 {
 		return
 	}
-	p.say("### Where the time of getrandom(16) goes\n\n| | ns | by differences of measured variants |\n|---|---|---|")
+	p.say("### Where the time of getrandom(16) goes\n\n| | ns | by measured variants and clocks |\n|---|---|---|")
 	for _, r := range rows {
 		p.say("%s", r)
 	}
