@@ -35,8 +35,10 @@ func benchCommand() *cli.Command {
 		"mechanism that can be used here: a call that does nothing, one that is passed through,\n" +
 		"getrandom of several lengths, and clock_gettime; what calls pay that are not reflected, what\n" +
 		"starting costs, and memory. It says how sure each figure is, and what the machine adds.\n\n" +
-		"Everything takes turns, in windows of a quarter of a millisecond, on one processor. Ctrl-C\n" +
-		"ends it with what there is, and status 130."
+		"Everything takes turns, in windows of a quarter of a millisecond, or two where a supervisor\n" +
+		"serves, on one processor, in many short sessions with fresh processes. It ends as soon as\n" +
+		"all calls are known within 2 %, and before a minute has passed. Ctrl-C ends it with what\n" +
+		"there is, and status 130."
 	cmd.Example = "  reflect bench\n" +
 		"  reflect bench getrandom -m patch,notify --bytes 16,256\n" +
 		"  reflect bench --threads 64\n" +
@@ -74,11 +76,11 @@ func benchOne(name, short string, subjects []string) *cli.Command {
 	}
 	flags := &cmd.Flags
 	flags.String(&f.mechanisms, "mechanism", "m", "", "only these `mechanisms`: A,B,…").Words(policy.Mechanisms()[1:]...)
-	flags.String(&f.threads, "threads", "", "", "measure with 1, 4, 16 … up to `number` threads, at most 256")
+	flags.String(&f.threads, "threads", "", "", "measure with 1, 4, 16 … up to `number` threads, at most 256 (minutes)")
 	flags.String(&f.bytes, "bytes", "", "", "`lengths` for getrandom, with commas")
 	flags.Bool(&f.pin, "pin", "", "keep supervisors on the processor that programs are measured on")
-	flags.String(&f.seconds, "time", "", "", "spend about that many `seconds` in loops")
-	flags.String(&f.unit, "unit", "", "ns", "print `ns` or cycles of the time stamp counter").Words("ns", "cycles")
+	flags.String(&f.seconds, "time", "", "", "spend that many `seconds` in loops, however well calls are known before")
+	flags.String(&f.unit, "unit", "", "ns", "print times in `unit`: ns, or cycles of the time stamp counter").Words("ns", "cycles")
 	flags.Bool(&f.text, "text", "", "every figure with its interval, for a mail")
 	f.register(flags)
 	flags.Bool(&f.check, "check", "", "measure twice; fail if the two differ by more than chance")

@@ -20,7 +20,7 @@ const (
 
 	// The same where another process serves: whether it is woken on this processor or on
 	// another one changes from call to call, and a window is to hold many of both.
-	servedWindow = time.Millisecond
+	servedWindow = 2 * time.Millisecond
 	servedCalls  = 24
 	servedWarm   = 16
 )

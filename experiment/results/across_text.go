@@ -68,7 +68,7 @@ func (a *Across) RelativeWords() string {
 	if a.Relative.N == 0 {
 		return "-"
 	}
-	text := within(a.Relative.Median, a.Relative.Lo, a.Relative.Hi, "")
+	text := Within(a.Relative.Median, a.Relative.Lo, a.Relative.Hi, "")
 	if a.Relative.Lo <= 1 && a.Relative.Hi >= 1 {
 		return "n.s. (" + text + ")"
 	}

@@ -25,17 +25,17 @@ func (c *Comparison) Words() string {
 		half := 100 * (r.Hi - r.Lo) / 2
 		return "n.s. (" + signed(100*(r.Median-1), half) + " % ± " + Digits(half, half) + ")"
 	case r.Median >= 2:
-		return within(r.Median, r.Lo, r.Hi, "") + long + base
+		return Within(r.Median, r.Lo, r.Hi, "") + long + base
 	case r.Median <= 0.5 && timed && r.Lo > 0:
-		return within(1/r.Median, 1/r.Hi, 1/r.Lo, "") + fast + base
+		return Within(1/r.Median, 1/r.Hi, 1/r.Lo, "") + fast + base
 	case r.Median > 1:
-		return within(100*(r.Median-1), 100*(r.Lo-1), 100*(r.Hi-1), " %") + more + base
+		return Within(100*(r.Median-1), 100*(r.Lo-1), 100*(r.Hi-1), " %") + more + base
 	}
-	return within(100*(1-r.Median), 100*(1-r.Hi), 100*(1-r.Lo), " %") + less + base
+	return Within(100*(1-r.Median), 100*(1-r.Hi), 100*(1-r.Lo), " %") + less + base
 }
 
-// within is a value with its interval.
-func within(v, lo, hi float64, unit string) string {
+// Within is a value with its interval: ± half of it, or its ends where it is lopsided.
+func Within(v, lo, hi float64, unit string) string {
 	half := (hi - lo) / 2
 	up, down := hi-v, v-lo
 	if max(up, down) > 2*min(up, down) && max(up, down) > 0.02*math.Abs(v) {

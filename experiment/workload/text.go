@@ -89,7 +89,7 @@ func (r *Row) cpu() string {
 	return r.CPUAgainst.Short()
 }
 
-// interval is the median with half of its interval.
+// interval is the median with its interval.
 func (r *Row) interval(of string) string {
 	f := r.Figures[of]
 	if f == nil || len(f.Samples) == 0 {
@@ -97,8 +97,7 @@ func (r *Row) interval(of string) string {
 	}
 	s := f.Summary()
 	by, unit := results.Scale(s.Median, f.Unit)
-	half := by * (s.Hi - s.Lo) / 2
-	return results.Digits(by*s.Median, half) + " " + unit + " ± " + results.Digits(half, half)
+	return results.Within(by*s.Median, by*s.Lo, by*s.Hi, " "+unit)
 }
 
 func (r *Row) bounds(of string) string {
