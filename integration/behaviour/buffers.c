@@ -128,9 +128,9 @@ BEHAVIOUR(signal_interrupts_a_long_draw)
 	char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	for (int flags = 0; flags < 2; flags++) {
 		handle(SIGALRM, on_alarm, flags ? SA_RESTART : 0);
-		struct itimerval t = { { 0, 0 }, { 0, 3000 } };
 		long r = 0;
-		for (int i = 0; i < 5 && r <= 0; i++) { // again where the signal was first
+		for (int i = 0; i < 7 && r <= 0; i++) { // again, and later, where the signal was first
+			struct itimerval t = { { 0, 0 }, { 0, 3000 << i } };
 			alarms = 0;
 			setitimer(ITIMER_REAL, &t, NULL);
 			r = CALL(NR_GETRANDOM, p, n, 0, 0);
