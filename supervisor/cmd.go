@@ -73,6 +73,8 @@ type Cmd struct {
 	inline  bool // Wait does what otherwise a goroutine does
 	ended   bool // the program's first process has, or its tree
 	left    bool // processes were left when the first ended
+	// unfinished means that no process is left, and that nothing is released.
+	unfinished bool
 }
 
 // A State is how a program ended.
@@ -184,6 +186,7 @@ func (c *Cmd) Left() bool { return c.left }
 // WaitTree waits until no process of the program is left, those that it put in
 // the background included, or until ctx is done.
 func (c *Cmd) WaitTree(ctx context.Context) error {
+	c.finishNow()
 	select {
 	case <-c.empty:
 		return nil
@@ -198,6 +201,7 @@ func (c *Cmd) Kill() error {
 		return errors.New("supervisor: not started")
 	}
 	c.keeper.killTree()
+	c.finishNow()
 	<-c.empty
 	return nil
 }

@@ -243,11 +243,19 @@ func (c *Cmd) watch() {
 		close(c.waited) // no zombie is left either, in containers where nobody reaps
 	}
 	if c.inline {
-		go c.finish() // first who waits, then what is left to do
+		c.unfinished = true // nobody may ask, and to start a goroutine wakes a thread
 		return
 	}
 	runtime.Gosched() // likewise
 	c.finish()
+}
+
+// finishNow is for who waits for c.empty: it does what watch left undone.
+func (c *Cmd) finishNow() {
+	if c.unfinished {
+		c.unfinished = false
+		c.finish()
+	}
 }
 
 // finish releases what the run holds, once no process is left.
