@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -157,7 +156,7 @@ func (h *handoff) equip(t *tracee) error {
 	if !h.alone && h.r.filtered(t.pid) {
 		return &errUnreflected{reason: "the program has a seccomp filter of its own, which the handoff's calls might offend: served by notification", served: true}
 	}
-	aux, err := readAuxv(t.pid)
+	aux, err := readAuxv(t.pid, saved.Rsp)
 	if err != nil {
 		return &errUnreflected{reason: "its memory can't be reached", err: err}
 	}
@@ -300,26 +299,4 @@ func (t *tracee) result() (int64, error) {
 		return 0, t.lost(err)
 	}
 	return int64(regs.Rax), nil
-}
-
-// auxv is what the handoff needs of a process's auxiliary vector.
-type auxv struct {
-	vdso uint64 // AT_SYSINFO_EHDR
-}
-
-// readAuxv reads the kernel's copy, /proc/PID/auxv (proc(5)).
-func readAuxv(pid int) (auxv, error) {
-	var a auxv
-	var buf [1024]byte
-	b, err := readProc(pid, "auxv", buf[:])
-	if err != nil {
-		return a, err
-	}
-	for ; len(b) >= 16; b = b[16:] {
-		const sysinfoEHDR = 33 // AT_SYSINFO_EHDR
-		if binary.LittleEndian.Uint64(b) == sysinfoEHDR {
-			a.vdso = binary.LittleEndian.Uint64(b[8:])
-		}
-	}
-	return a, nil
 }

@@ -19,7 +19,7 @@ import (
 // every program adds to.
 type region struct {
 	fd       int    // memfd: image, control page, the user's own vDSO image
-	image    []byte // its image, writable, until it is filled
+	image    []byte // its image, writable, until it is folded
 	control  []byte // the control page, writable
 	counters int    // memfd, -1 without --stats
 	mu       sync.Mutex
@@ -66,12 +66,9 @@ func mapFile(fd int, off int64, size, flags int) ([]byte, error) {
 	return unix.Mmap(fd, off, size, unix.PROT_READ|unix.PROT_WRITE, flags)
 }
 
-// fill lays out a run's memory. The image is complete already, and can't be written any
-// more after this.
+// fill lays out a run's memory. The image is complete already.
 func (r *region) fill(built *vdsoshim.Built, user []byte, kernelSize int, stats bool) (err error) {
-	r.names = built.Counters
-	unix.Munmap(r.image)
-	built.Bytes, r.image = nil, nil
+	r.names, built.Bytes = built.Counters, nil
 	if len(user) > 0 {
 		// It covers the kernel's mapping whole, which may be longer: the rest
 		// must be there too.
@@ -99,9 +96,20 @@ func (r *region) fill(built *vdsoshim.Built, user []byte, kernelSize int, stats 
 	return nil
 }
 
-// seal takes from everybody the right to write to the region, but for two mappings
-// of the control page that are older: ours, and the guardian's, which must be there
-// by now (F_SEAL_FUTURE_WRITE, fcntl(2), Linux >= 5.1).
+// fold unmaps the image, which is complete. To do that interrupts the processors that
+// run threads of ours, so it waits until the program has run for a while.
+func (r *region) fold() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.image != nil {
+		unix.Munmap(r.image)
+		r.image = nil
+	}
+}
+
+// seal takes from everybody the right to write to the region, but for
+// mappings that are older: of the control page ours, and the guardian's, which must be
+// there by now, and of the image ours, until it is folded (F_SEAL_FUTURE_WRITE, fcntl(2), Linux >= 5.1).
 func (r *region) seal() error {
 	seals := unix.F_SEAL_FUTURE_WRITE | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
 	if _, err := unix.FcntlInt(uintptr(r.fd), unix.F_ADD_SEALS, seals); err != nil {

@@ -95,6 +95,7 @@ func (c *Cmd) await() {
 		}
 		if n == 0 {
 			c.relay.widen()
+			c.run.region.fold()
 		}
 		for {
 			sig, sender := r.read()

@@ -155,6 +155,9 @@ func (c *Cmd) begin(r *run) error {
 	setSyncWakeUp(r.listener) // Linux >= 6.6; slower without, not wrong
 	c.run, c.pid = r, int(m.PID)
 	c.exited, c.waited, c.empty = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	if !c.relay.active {
+		r.region.fold() // else await does, later
+	}
 	r.firstExec()
 	if c.inline = early.Main && r.first.Load() == 0; !c.inline {
 		go c.watch()

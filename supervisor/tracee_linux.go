@@ -33,11 +33,11 @@ func seize(tid int, options uintptr) (*tracee, error) {
 		return nil, e
 	}
 	t := &tracee{tid: tid, pid: tid}
-	// pidfd_open takes only the leader's id: the cheapest way to know.
-	if fd, err := unix.PidfdOpen(tid, 0); err == nil {
-		unix.Close(fd)
-	} else if pid := threadGroup(tid); pid != 0 {
-		t.pid = pid
+	// A thread that has the id of its process is the leader: the cheapest way to know.
+	if unix.Tgkill(tid, tid, 0) != nil {
+		if pid := threadGroup(tid); pid != 0 {
+			t.pid = pid
+		}
 	}
 	return t, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sysreflect/sysreflect/internal/elf"
 )
@@ -52,7 +53,7 @@ type Image struct {
 	segments []elf.ProgHeader
 	bias     uint64 // address of the image's first byte, as linked
 	soname   string
-	dynamic  map[elf.DynTag]uint64
+	dynamic  []dynamicEntry
 
 	strings  []byte
 	symbols  []Symbol // by index in the table, the null symbol included
@@ -83,7 +84,7 @@ func Parse(b []byte) (*Image, error) {
 	if t := elf.Type(le.Uint16(b[16:])); t != elf.ET_DYN {
 		return nil, malformed("type %d, not a shared object", t)
 	}
-	m := &Image{data: b, dynamic: map[elf.DynTag]uint64{}}
+	m := &Image{data: b}
 	if err := m.readSegments(); err != nil {
 		return nil, err
 	}
@@ -145,21 +146,38 @@ func (m *Image) readDynamic() error {
 		if !ok || uint64(len(entries)) < p.Filesz {
 			return malformed("the dynamic segment is not loaded")
 		}
+		m.dynamic = make([]dynamicEntry, 0, p.Filesz/16)
 		for entries = entries[:p.Filesz]; len(entries) >= 16; entries = entries[16:] {
 			tag := elf.DynTag(le.Uint64(entries))
 			if tag == elf.DT_NULL {
 				return nil
 			}
-			m.dynamic[tag] = le.Uint64(entries[8:])
+			m.dynamic = append(m.dynamic, dynamicEntry{tag, le.Uint64(entries[8:])})
 		}
 		return nil
 	}
 	return malformed("no dynamic segment")
 }
 
+// A dynamicEntry is one of the dynamic segment. There are a dozen.
+type dynamicEntry struct {
+	tag   elf.DynTag
+	value uint64
+}
+
+// entry returns a dynamic entry, the last one with this tag.
+func (m *Image) entry(tag elf.DynTag) (value uint64, present bool) {
+	for _, e := range slices.Backward(m.dynamic) {
+		if e.tag == tag {
+			return e.value, true
+		}
+	}
+	return 0, false
+}
+
 // table returns what a dynamic entry points to.
 func (m *Image) table(tag elf.DynTag) (b []byte, present bool, err error) {
-	addr, present := m.dynamic[tag]
+	addr, present := m.entry(tag)
 	if !present {
 		return nil, false, nil
 	}
@@ -175,11 +193,11 @@ func (m *Image) readTables() error {
 	if err != nil || !ok {
 		return errors.Join(err, missing(ok, "DT_STRTAB"))
 	}
-	if size := m.dynamic[elf.DT_STRSZ]; size < uint64(len(strings)) {
+	if size, _ := m.entry(elf.DT_STRSZ); size < uint64(len(strings)) {
 		strings = strings[:size]
 	}
 	m.strings = strings
-	if off, ok := m.dynamic[elf.DT_SONAME]; ok {
+	if off, ok := m.entry(elf.DT_SONAME); ok {
 		if m.soname, ok = m.string(off); !ok {
 			return malformed("DT_SONAME is outside the string table")
 		}
@@ -206,7 +224,7 @@ func (m *Image) readSymbols(count uint64) error {
 	if err != nil || !ok {
 		return errors.Join(err, missing(ok, "DT_SYMTAB"))
 	}
-	if n, ok := m.dynamic[elf.DT_SYMENT]; ok && n != symSize {
+	if n, ok := m.entry(elf.DT_SYMENT); ok && n != symSize {
 		return malformed("symbols of %d bytes", n)
 	}
 	if uint64(len(table))/symSize < count {

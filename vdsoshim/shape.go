@@ -62,14 +62,14 @@ func CheckShape(b []byte) error {
 	for _, tag := range []elf.DynTag{
 		elf.DT_RELA, elf.DT_REL, elf.DT_JMPREL, elf.DT_RELR, elf.DT_TEXTREL,
 	} {
-		if _, ok := m.dynamic[tag]; ok {
+		if _, ok := m.entry(tag); ok {
 			bad("it has relocations (%v), which nobody applies", tag)
 		}
 	}
 	for _, tag := range []elf.DynTag{
 		elf.DT_NEEDED, elf.DT_INIT, elf.DT_FINI, elf.DT_INIT_ARRAY, elf.DT_FINI_ARRAY, elf.DT_PREINIT_ARRAY,
 	} {
-		if _, ok := m.dynamic[tag]; ok {
+		if _, ok := m.entry(tag); ok {
 			bad("it has %v, which nobody looks at", tag)
 		}
 	}

@@ -105,7 +105,7 @@ func (m *Image) readVersions() error {
 	if err != nil || !ok {
 		return err
 	}
-	count := m.dynamic[elf.DT_VERDEFNUM]
+	count, _ := m.entry(elf.DT_VERDEFNUM)
 	if count > maxVersionDef {
 		return malformed("%d version definitions", count)
 	}

@@ -43,11 +43,28 @@ func execute(args []string) int {
 	if args[0] == cli.CompleteCommand {
 		return report(rootCommand(nil).Answer(os.Stdout, args[1:]))
 	}
+	if words := withoutFlags(args); words != nil {
+		return report(new(runFlags).run(words))
+	}
 	err := rootCommand(args).Execute(args)
 	if usage := (*cli.UsageError)(nil); errors.As(err, &usage) {
 		err = hinted(err, usage.Command.Path()+" --help")
 	}
 	return report(err)
+}
+
+// withoutFlags returns the program and its arguments where that is all that `run` is
+// given: then there is no flag to look for, and no use in making all that can be.
+func withoutFlags(args []string) []string {
+	switch {
+	case len(args) < 2 || args[0] != "run":
+		return nil
+	case len(args) > 2 && args[1] == "--":
+		return args[2:]
+	case args[1] != "" && args[1][0] != '-':
+		return args[1:]
+	}
+	return nil
 }
 
 // rootCommand holds the one subcommand that args name, or, where they name none
