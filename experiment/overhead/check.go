@@ -42,15 +42,14 @@ func Disagree(a, b *results.Run) (differences []string) {
 // that was measured in the same rounds.
 func relative(r *results.Run, f *results.Figure) *results.Figure {
 	base := r.BaselineOf(f)
-	if base == nil || base.Group != f.Group || len(base.Samples) != len(f.Samples) ||
-		len(base.Sessions) != len(f.Sessions) {
+	if base == nil || base.Group != f.Group {
 		return nil
 	}
-	out := &results.Figure{Subject: f.Subject, Way: f.Way, Params: f.Params, Samples: make([]float64, len(f.Samples))}
-	for i := range f.Samples {
-		out.Samples[i] = f.Samples[i] / base.Samples[i]
+	out := &results.Figure{Subject: f.Subject, Way: f.Way, Params: f.Params}
+	for i := range min(len(f.Samples), len(base.Samples)) {
+		out.Samples = append(out.Samples, f.Samples[i]/base.Samples[i])
 	}
-	for i := range f.Sessions {
+	for i := range min(len(f.Sessions), len(base.Sessions)) {
 		out.Sessions = append(out.Sessions, f.Sessions[i]/base.Sessions[i])
 	}
 	return out

@@ -34,13 +34,19 @@ func (p *printer) precision() string {
 		half float64
 	}
 	var not []wide
-	all := 0
+	all, least, most := 0, 0, 0
 	for i := range p.run.Figures {
 		f := &p.run.Figures[i]
 		if !inner(f) || f.Way == again {
 			continue
 		}
 		all++
+		if n := len(f.Sessions); n > 0 {
+			if least == 0 || n < least {
+				least = n
+			}
+			most = max(most, n)
+		}
 		if half := f.Summary().HalfWidth(); !(half < Precision) {
 			not = append(not, wide{f, half})
 		}
@@ -49,6 +55,12 @@ func (p *printer) precision() string {
 		return ""
 	}
 	said := fmt.Sprintf("precision: %d of %d figures of calls are known within ± %s", all-len(not), all, strings.Replace(percent(Precision), ".0", "", 1))
+	switch {
+	case least < most:
+		said += fmt.Sprintf(", by %d to %d sessions", least, most)
+	case most > 0:
+		said += fmt.Sprintf(", by %d sessions", most)
+	}
 	if len(not) == 0 {
 		return said
 	}
@@ -61,9 +73,9 @@ func (p *printer) precision() string {
 		}
 		return 0
 	})
-	const most = 8
+	const named = 8
 	var names []string
-	for _, w := range not[:min(most, len(not))] {
+	for _, w := range not[:min(named, len(not))] {
 		name := w.f.Subject + " " + w.f.Way
 		if n := w.f.Param("bytes"); n != "" {
 			name = w.f.Subject + "(" + n + ") " + w.f.Way
@@ -71,7 +83,7 @@ func (p *printer) precision() string {
 		names = append(names, name+" (± "+percent(w.half)+")")
 	}
 	said += "; not " + strings.Join(names, ", ")
-	if more := len(not) - most; more > 0 {
+	if more := len(not) - named; more > 0 {
 		said += fmt.Sprintf(" and %d more", more)
 	}
 	return said + "; likely because " + p.why(len(not), !slices.ContainsFunc(not, func(w wide) bool { return !elsewhere(w.f) }))

@@ -28,7 +28,7 @@ func TestPrecision(t *testing.T) {
 	}{
 		{func(*printer) {}, "precision: 17 of 17 figures of calls are known within ± 2 %", "; not"},
 		{func(p *printer) { wide(p, "null", "notify", 0.03); wide(p, "getrandom", "notify", 0.05) },
-			"15 of 17 figures of calls are known within ± 2 %; not getrandom(16) notify (± 5.0 %), null notify (± 3.0 %); likely because " +
+			"15 of 17 figures of calls are known within ± 2 %, by 2 sessions; not getrandom(16) notify (± 5.0 %), null notify (± 3.0 %); likely because " +
 				"on which processor", ""},
 		{func(p *printer) { wide(p, "tax", "notify", 0.03) }, "likely because the run was too short", "which processor"},
 		{func(p *printer) { wide(p, "null", "patch", 0.03); p.run.Noise.Value = 0.013 }, "the machine's own noise is 1.3 %", ""},

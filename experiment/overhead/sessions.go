@@ -25,7 +25,8 @@ const (
 )
 
 // Precision is the half of an interval, relative, with which a figure is known well
-// enough.
+// enough. Rounds end with a little less, since the loop that is subtracted is measured
+// until the end.
 const Precision = 0.02
 
 // measure holds sessions until all figures are known well enough, if that is asked
@@ -37,7 +38,7 @@ func (b *bench) measure(ctx context.Context) {
 	}
 	for n := 0; ctx.Err() == nil; n++ {
 		share := time.Since(begin).Seconds() / b.o.Time.Seconds()
-		if n >= leastSessions && (share >= 1 || b.o.until > 0 && n >= enoughSessions && b.precise(b.o.until)) {
+		if n >= leastSessions && (share >= 1 || b.o.until > 0 && n >= enoughSessions && b.known(b.o.until)) {
 			break
 		}
 		b.progress(phaseCalls, min(1, max(share, 0)), "calls")
@@ -62,6 +63,9 @@ func (b *bench) restart(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if !slices.ContainsFunc(b.tasks, func(t *task) bool { return t.by == c && !t.done }) {
+			continue
+		}
 		c.m.Close()
 		m, err := c.start()
 		if err == nil {
@@ -74,6 +78,10 @@ func (b *bench) restart(ctx context.Context) {
 	}
 	for i := 0; i < len(b.tasks) && ctx.Err() == nil; {
 		t := b.tasks[i]
+		if t.done {
+			i++
+			continue
+		}
 		_, err := t.by.m.Have(t.way) // makes what a way needs
 		if err == nil {
 			err = t.prepare()
@@ -129,23 +137,38 @@ func (b *bench) session(ctx context.Context, start time.Duration) {
 	}
 }
 
-// precise reports whether each figure's interval is as narrow as that, relative.
-func (b *bench) precise(within float64) bool {
+// known ends the rounds of what is known within that, relative, and reports whether
+// that is everything. What others are compared with stays until the last of them.
+func (b *bench) known(within float64) bool {
 	loops := b.loops()
+	open := map[string]bool{}
 	for _, t := range b.tasks {
 		if t.figure.Way == again || !inner(&t.figure) {
 			continue
 		}
-		f := results.Figure{Samples: slices.Clone(t.cycles)}
-		for i := range f.Samples {
-			f.Samples[i] -= loops[t.around]
+		done := t.done
+		if !done {
+			f := results.Figure{Samples: slices.Clone(t.cycles)}
+			for i := range f.Samples {
+				f.Samples[i] -= loops[t.around]
+			}
+			f.Sessions = b.medians(f.Samples)
+			done = f.Summary().HalfWidth() < within
 		}
-		f.Sessions = b.medians(f.Samples)
-		if !(f.Summary().HalfWidth() < within) {
-			return false
-		}
+		t.done = done && t.figure.Way != native
+		open[t.group()] = open[t.group()] || !done
 	}
-	return true
+	all := true
+	for _, t := range b.tasks {
+		if !inner(&t.figure) {
+			continue
+		}
+		if t.figure.Way == native || t.figure.Way == again {
+			t.done = !open[t.group()]
+		}
+		all = all && t.done
+	}
+	return all
 }
 
 // medians are those of sessions, nil where there was only one.

@@ -108,7 +108,10 @@ func (b *bench) order(last []*task, backward bool) []*task {
 	var groups [][]*task
 	key := ""
 	for _, t := range b.tasks {
-		if k := t.figure.Subject + t.figure.Param("bytes"); k != key || groups == nil {
+		if t.done {
+			continue
+		}
+		if k := t.group(); k != key || groups == nil {
 			groups, key = append(groups, nil), k
 		}
 		groups[len(groups)-1] = append(groups[len(groups)-1], t)
@@ -121,6 +124,9 @@ func (b *bench) order(last []*task, backward bool) []*task {
 	}
 	return order
 }
+
+// group names those tasks that are compared with each other.
+func (t *task) group() string { return t.figure.Subject + " " + t.figure.Param("bytes") }
 
 // round gives each task a window; it says false when it was interrupted.
 func (b *bench) round(ctx context.Context, order []*task) bool {

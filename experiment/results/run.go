@@ -102,7 +102,8 @@ type Figure struct {
 	Samples []float64         `json:"samples"`
 	// Baseline is the Way that it is to be compared with, "" if none.
 	Baseline string `json:"baseline,omitempty"`
-	// Group: figures of one group were measured in turn, round by round.
+	// Group: figures of one group were measured in turn, round by round, from the first
+	// one on. One that was known well enough has fewer rounds than others.
 	Group string `json:"group,omitempty"`
 	// Sessions are the figure's medians by session, where it was measured in more than
 	// one, each with fresh processes.

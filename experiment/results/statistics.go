@@ -76,19 +76,19 @@ func difference(a, b float64) float64 { return a - b }
 
 // bySession combines the medians of sessions that both have in common.
 func bySession(f, baseline *Figure, op func(a, b float64) float64) (medians []float64) {
-	if f.Group == "" || f.Group != baseline.Group || len(f.Sessions) != len(baseline.Sessions) {
+	if f.Group == "" || f.Group != baseline.Group || len(f.Sessions) == 0 || len(baseline.Sessions) == 0 {
 		return nil
 	}
-	for i := range f.Sessions {
+	for i := range min(len(f.Sessions), len(baseline.Sessions)) {
 		medians = append(medians, op(f.Sessions[i], baseline.Sessions[i]))
 	}
 	return medians
 }
 
-// combine takes rounds together where there are any; else the interval is that of
+// combine takes the rounds together that both have, where there are any; else the interval is that of
 // both, at their worst.
 func combine(f, baseline *Figure, op func(a, b float64) float64) Summary {
-	if n := len(f.Samples); f.Group != "" && f.Group == baseline.Group && n == len(baseline.Samples) {
+	if n := min(len(f.Samples), len(baseline.Samples)); f.Group != "" && f.Group == baseline.Group {
 		both := make([]float64, n)
 		for i := range both {
 			both[i] = op(f.Samples[i], baseline.Samples[i])

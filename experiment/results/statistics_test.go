@@ -133,6 +133,17 @@ func TestPaired(t *testing.T) {
 	if c := Compare(&b, &a, 0); math.Abs(c.Ratio.Lo-1.1) > 1e-9 || math.Abs(c.Ratio.Hi-1.1) > 1e-9 {
 		t.Errorf("paired: %+v", c.Ratio)
 	}
+	// One that was known well enough has fewer rounds: those that both have count.
+	short := Figure{Group: "g", Way: "b", Samples: b.Samples[:20], Sessions: []float64{10, 20}}
+	long := a
+	long.Sessions = []float64{5, 20, 70}
+	for range 20 {
+		long.Samples = append(long.Samples, 7e5)
+	}
+	c := Compare(&short, &long, 0)
+	if c.Ratio.N != 20 || math.Abs(c.Ratio.Median-1.1) > 1e-9 || c.Ratio.Lo != 1 || c.Ratio.Hi != 2 {
+		t.Errorf("of unequal numbers: %+v", c.Ratio)
+	}
 	b.Group = "other"
 	if c := Compare(&b, &a, 0); c.Ratio.Lo > 1 || c.Ratio.Hi < 1.2 {
 		t.Errorf("not paired: %+v, want the width of both", c.Ratio)
