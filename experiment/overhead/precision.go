@@ -26,17 +26,17 @@ func elsewhere(f *results.Figure) bool {
 	return (way == "notify" || way == "ptrace" || way == "ptrace-all") && (f.Subject != "tax" || way == "ptrace-all")
 }
 
-// precision says how many figures are known within [Precision], which are not, and why
-// that may be.
-func (p *printer) precision() string {
+// Known says how many figures of calls are known within [Precision], which are not, and
+// why that may be; nothing where there are none.
+func Known(run *results.Run) string {
 	type wide struct {
 		f    *results.Figure
 		half float64
 	}
 	var not []wide
 	all, least, most := 0, 0, 0
-	for i := range p.run.Figures {
-		f := &p.run.Figures[i]
+	for i := range run.Figures {
+		f := &run.Figures[i]
 		if !inner(f) || f.Way == again {
 			continue
 		}
@@ -86,20 +86,20 @@ func (p *printer) precision() string {
 	if more := len(not) - named; more > 0 {
 		said += fmt.Sprintf(" and %d more", more)
 	}
-	return said + "; likely because " + p.why(len(not), !slices.ContainsFunc(not, func(w wide) bool { return !elsewhere(w.f) }))
+	return said + "; likely because " + why(run, !slices.ContainsFunc(not, func(w wide) bool { return !elsewhere(w.f) }))
 }
 
-// why says what so many wide intervals may be due to.
-func (p *printer) why(n int, served bool) string {
-	m := &p.run.Machine
+// why says what wide intervals may be due to.
+func why(run *results.Run, served bool) string {
+	m := &run.Machine
 	switch {
-	case p.run.Interrupted:
+	case run.Interrupted:
 		return "the run was ended early"
 	case m.Busy >= 0.05 || len(m.Neighbours) > 0 || m.Steal >= 0.002:
 		return "others used the machine"
-	case p.run.Noise.Value >= 0.01:
-		return "the machine's own noise is " + percent(p.run.Noise.Value)
-	case served && !slices.Contains(p.run.Command, "--pin"):
+	case run.Noise.Value >= 0.01:
+		return "the machine's own noise is " + percent(run.Noise.Value)
+	case served && !slices.Contains(run.Command, "--pin"):
 		return "on which processor the kernel wakes a supervisor changes (--pin shows one)"
 	}
 	return "the run was too short (--time)"

@@ -12,7 +12,7 @@ func TestPrecision(t *testing.T) {
 		r.Noise.Value = 0.004
 		p := &printer{run: r}
 		change(p)
-		return p.precision()
+		return Known(r)
 	}
 	wide := func(p *printer, subject, way string, by float64) {
 		f := p.run.Find(subject, way, map[string]string{"bytes": "16"})

@@ -30,7 +30,7 @@ func (p *printer) end() {
 	if line := p.noise(); line != "" {
 		p.wrap("", line+"; n.s.: no difference beyond that and chance (Mann-Whitney, Holm)")
 	}
-	if line := p.precision(); line != "" {
+	if line := Known(p.run); line != "" {
 		p.wrap("", line)
 	}
 	for _, l := range p.run.LeftOut {

@@ -7,15 +7,20 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sysreflect/sysreflect/experiment/overhead"
 	"github.com/sysreflect/sysreflect/experiment/results"
 )
 
 // about says what else a reader must know: notes, what was left out, the machine,
 // how to repeat it, and every figure in numbers.
 func (d *document) about() {
-	if len(d.run.Notes)+len(d.run.LeftOut) > 0 {
+	known := overhead.Known(d.run)
+	if len(d.run.Notes)+len(d.run.LeftOut)+len(known) > 0 {
 		d.el("h2", "Notes")
 		d.open("ul")
+		if known != "" {
+			d.el("li", known)
+		}
 		for _, n := range d.run.Notes {
 			d.el("li", n)
 		}
