@@ -1,8 +1,10 @@
 package page
 
 import (
+	"cmp"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/sysreflect/sysreflect/experiment/results"
@@ -20,19 +22,21 @@ func WriteCompared(w io.Writer, a, b *results.Run, nameA, nameB string) error {
 	d.el("p", results.Tally(both))
 	d.open("ul")
 	const most = 6
-	left := 0
+	var differ []*results.Across
 	for i := range both {
-		x := &both[i]
-		switch {
-		case !x.Significant():
-		case left < most:
-			left++
-			d.item(x.Figure.Key(), x.Words())
-		default:
-			left++
+		if both[i].Significant() {
+			differ = append(differ, &both[i])
 		}
 	}
-	if left > most {
+	slices.SortStableFunc(differ, func(x, y *results.Across) int { return cmp.Compare(y.Weight(), x.Weight()) })
+	for _, x := range differ[:min(most, len(differ))] {
+		words := x.Words()
+		if x.Relative.N > 0 {
+			words += "; relative to its baseline " + x.RelativeWords()
+		}
+		d.item(x.Figure.Key(), words)
+	}
+	if len(differ) > most {
 		d.el("li", "and others, below")
 	}
 	d.end("ul")

@@ -3,6 +3,7 @@ package results
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,6 +96,17 @@ type Across struct {
 	Relative Summary
 }
 
+// Weight is how much there is to say of it: first what differs beside its own run's
+// baseline, too, the most at first, then the rest.
+func (a *Across) Weight() float64 {
+	far := func(s Summary) float64 { return math.Abs(math.Log(max(s.Median, 1e-9))) }
+	const first = 1000
+	if r := a.Relative; r.N > 0 && (r.Lo > 1 || r.Hi < 1) {
+		return first + far(r)
+	}
+	return far(a.Ratio)
+}
+
 // CompareRuns compares the figures that two runs have both, in the order of b, and
 // corrects for their number. only names what one of them lacks.
 func CompareRuns(a, b *Run) (both []Across, onlyA, onlyB []string) {
@@ -103,6 +115,8 @@ func CompareRuns(a, b *Run) (both []Across, onlyA, onlyB []string) {
 		f := &b.Figures[i]
 		old := a.find(f.Key())
 		switch {
+		case f.control():
+			continue
 		case old == nil:
 			onlyB = append(onlyB, f.Key())
 			continue
@@ -118,7 +132,7 @@ func CompareRuns(a, b *Run) (both []Across, onlyA, onlyB []string) {
 		plain = append(plain, c)
 	}
 	for i := range a.Figures {
-		if b.find(a.Figures[i].Key()) == nil {
+		if !a.Figures[i].control() && b.find(a.Figures[i].Key()) == nil {
 			onlyA = append(onlyA, a.Figures[i].Key())
 		}
 	}
@@ -128,6 +142,10 @@ func CompareRuns(a, b *Run) (both []Across, onlyA, onlyB []string) {
 	}
 	return both, onlyA, onlyB
 }
+
+// control reports whether a figure is there for others alone: the loop that is
+// subtracted, and the second native measurement, which is the noise.
+func (f *Figure) control() bool { return f.Subject == "harness" || f.Way == "native-again" }
 
 // relative divides the two figures' ratios to their baselines, at the worst of both
 // intervals.

@@ -128,3 +128,47 @@ func TestFingerprint(t *testing.T) {
 		t.Errorf("%s, package fnv says %s", got, want)
 	}
 }
+
+// What is there for others alone is not compared; what changed beside its own baseline
+// weighs most. Runs of different numbers of sessions compare as any.
+func TestAcrossWeighs(t *testing.T) {
+	rng := rand.New(rand.NewPCG(15, 16))
+	measured := func(sessions int, slower, patch float64) *Run {
+		r := &Run{}
+		add := func(subject, way, baseline string, v float64) {
+			f := Figure{Subject: subject, Way: way, Baseline: baseline, Unit: "ns/op", Group: "calls"}
+			for range sessions {
+				s := samples(rng, 4, v*slower)
+				f.Samples, f.Sessions = append(f.Samples, s...), append(f.Sessions, Summarize(s).Median)
+			}
+			r.Figures = append(r.Figures, f)
+		}
+		add("harness", "harness", "", 0.25)
+		add("null", "native", "", 100)
+		add("null", "native-again", "native", 100)
+		add("null", "notify", "native", 8000)
+		add("null", "patch", "native", patch)
+		return r
+	}
+	both, onlyA, onlyB := CompareRuns(measured(10, 1, 1), measured(70, 1.5, 1.2))
+	if len(both) != 3 || len(onlyA)+len(onlyB) != 0 {
+		t.Fatalf("%d figures, %v, %v", len(both), onlyA, onlyB)
+	}
+	of := map[string]Across{}
+	for _, x := range both {
+		of[x.Figure.Way] = x
+		if !x.Significant() {
+			t.Errorf("%s: half as much again is no difference: %+v", x.Figure.Way, x.Ratio)
+		}
+	}
+	patch, notify := of["patch"], of["notify"]
+	if r := patch.Relative; r.Lo > 1.2 || r.Hi < 1.2 || r.Lo < 1.1 || r.Hi > 1.3 {
+		t.Errorf("patch, relative: %+v", r)
+	}
+	if r := notify.Relative; r.Lo > 1 || r.Hi < 1 || r.Hi-r.Lo > 0.1 {
+		t.Errorf("notify, relative: %+v", r)
+	}
+	if patch.Weight() <= notify.Weight() {
+		t.Errorf("patch weighs %v, notify %v", patch.Weight(), notify.Weight())
+	}
+}

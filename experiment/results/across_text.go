@@ -70,7 +70,7 @@ func (a *Across) RelativeWords() string {
 	}
 	text := Within(a.Relative.Median, a.Relative.Lo, a.Relative.Hi, "")
 	if a.Relative.Lo <= 1 && a.Relative.Hi >= 1 {
-		return "n.s. (" + text + ")"
+		return "n.s., " + text
 	}
 	return text
 }
