@@ -115,7 +115,7 @@ const (
 
 var (
 	actions            = function{0x9c40, 1024}
-	begin              = function{0xb358, 117}
+	begin              = function{0xb400, 117}
 	chachaAvx2         = function{0x86c0, 2816}
 	chachaAvx2Zmm      = function{0x91c0, 256}
 	chachaAvx512       = function{0x73c0, 4864}
@@ -135,26 +135,26 @@ var (
 	getrandom          = function{0x5100, 1984}
 	getrandomRare      = function{0xa256, 446}
 	handoffMain        = function{0xa47b, 2065}
-	install            = function{0xbdbc, 224}
-	intern             = function{0xbd42, 122}
+	install            = function{0xbe64, 224}
+	intern             = function{0xbdea, 122}
 	maskedAt           = function{0xad97, 41}
 	openGate           = function{0xe200, 16}
 	rdpid              = function{0x9a00, 8}
-	readable           = function{0xbb90, 49}
+	readable           = function{0xbc38, 49}
 	reflectedGetrandom = function{0x58c0, 2368}
-	requeue            = function{0xb48a, 124}
+	requeue            = function{0xb532, 124}
 	restorer           = function{0xa101, 79}
-	sigsys             = function{0xb506, 1122}
+	sigsys             = function{0xb5ae, 1122}
 	stubClockGetres    = function{0x9a20, 16}
 	stubClockGettime   = function{0x9a10, 16}
 	stubGetcpu         = function{0x9a50, 16}
 	stubGetrandom      = function{0xa414, 103}
 	stubGettimeofday   = function{0x9a30, 16}
 	stubTime           = function{0x9a40, 16}
-	take               = function{0xb3cd, 189}
-	tell               = function{0xb334, 36}
+	take               = function{0xb475, 189}
+	tell               = function{0xb3dc, 36}
 	unexit             = function{0xadc0, 267}
-	virtual            = function{0xbe9c, 1956}
+	virtual            = function{0xbf44, 1956}
 )
 
 var (

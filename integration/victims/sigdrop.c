@@ -1,8 +1,11 @@
 /* Makes a call that is trapped while another thread keeps sending this one SIGSYS: the
- * kernel keeps one SIGSYS for a thread. Prints how many calls had another result. */
+ * kernel keeps one SIGSYS for a thread. Prints how many calls had another result, or were
+ * made twice. */
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,6 +40,12 @@ int main(void)
 	for (int i = 0; i < 100000; i++)
 		if (syscall(SYS_getppid) != right)
 			wrong++;
+	int fd = memfd_create("written", 0);
+	for (int i = 0; i < 100000; i++)
+		if (write(fd, "0123456789", 10) != 10) /* 10 is a call's number too */
+			wrong++;
+	if (lseek(fd, 0, SEEK_CUR) != 1000000)
+		wrong++;
 	stop = 1;
 	pthread_join(other, NULL);
 	printf("wrong %ld, caught some %d\n", wrong, caught > 0);

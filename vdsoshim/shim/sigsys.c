@@ -25,6 +25,8 @@
 
 #define SYS_SECCOMP 1
 #define SYS_USER_DISPATCH 2
+#define SI_USER 0
+#define MOV_EAX (char)0xb8	/* mov $nr, %eax */
 #define AUDIT_ARCH_X86_64 0xc000003e
 #define AUDIT_ARCH_I386 0x40000003
 #define EAGAIN 11
@@ -78,6 +80,20 @@ static const struct record *record_at(u64 rip)
 	if (!LINK->stubs || rip - LINK->stubs >= STUBS_SIZE || r->site + 2 != r->back)
 		return 0;
 	return r;
+}
+
+/* Whether calls of the site that ends at back are made by a record. */
+static int has_record(u64 back)
+{
+	const struct record *r = (const struct record *)LINK->stubs;
+
+	if (!r)
+		return 0;
+	/* The first unit begins with the bytes in use. */
+	for (u64 n = *(const u64 *)r / STUB_SIZE; n > 1; n--)
+		if (r[n - 1].back == back && r[n - 1].site + 2 == back)
+			return 1;
+	return 0;
 }
 
 /* Makes the context that a handler of the program's sees one of its site: a call
@@ -339,14 +355,15 @@ void HIDDEN shim_requeue(void)
  * to the instruction. A call that was made and returned such a number looks the same; so
  * what this handler answers goes on from an exit, and where many calls are the kernel's,
  * the numbers that are results of every day are left alone. Where all are dispatched
- * none returns to its site. Of what a record makes, the filter traps calls that wait
- * under a mask.
+ * the kernel lets none return to its site, but exits and records do, and a signal may come
+ * just then: so the number must be one that the site makes. Of what a record makes, the filter
+ * traps calls that wait under a mask. What is sent to a whole process drops nothing.
  */
-static int dropped(const struct context *uc)
+static int dropped(const struct info *info, const struct context *uc)
 {
 	u64 nr = uc->rax;
 
-	if (nr >= DISPATCH_CALLS || uc->rcx != uc->rip || uc->r11 != uc->eflags)
+	if (nr >= DISPATCH_CALLS || uc->rcx != uc->rip || uc->r11 != uc->eflags || info->code == SI_USER)
 		return 0;
 	if (record_at(uc->rip))
 		return shim_table[nr] == DISPATCH_KERNEL && shim_traps.rule[nr] == TRAP_SIGNALS;
@@ -354,7 +371,11 @@ static int dropped(const struct context *uc)
 		return 0;
 	if (uc->rip - (u64)__ehdr_start < IMAGE_SIZE || !shim_readable(uc->rip - 2))
 		return 0;
-	return *(const unsigned short *)(uc->rip - 2) == SYSCALL_INSN;
+	if (*(const unsigned short *)(uc->rip - 2) != SYSCALL_INSN)
+		return 0;
+	if (shim_table[nr] == DISPATCH_KERNEL && has_record(uc->rip))
+		return 0;
+	return !shim_readable(uc->rip - 8) || *(const char *)(uc->rip - 7) != MOV_EAX || *(const u32 *)(uc->rip - 6) == nr;
 }
 
 /*
@@ -365,7 +386,7 @@ static u64 program(struct info *info, struct context *uc, u32 number, int forced
 {
 	const struct action *act = &ACTION[number];
 
-	if (!forced && dropped(uc))
+	if (!forced && dropped(info, uc))
 		uc->rip -= 2;
 
 	struct masked *in = shim_masked_at(uc->rip);
