@@ -107,7 +107,7 @@ func model(p *policy.Plan, x Exempt, d *Data) uint32 {
 // touchesSignals reports whether a call could block SIGSYS or replace its handler.
 func touchesSignals(name string, args *[6]uint64) bool {
 	switch name {
-	case "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigtimedwait", "rt_sigsuspend", "clone3":
+	case "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigtimedwait", "rt_sigsuspend", "clone3", "ptrace", "wait4", "waitid":
 		return true
 	case "prctl":
 		return uint32(args[0]) == 59

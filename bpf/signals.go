@@ -23,10 +23,13 @@ var signalCalls = [...]signalCall{
 	{unix.SYS_RT_SIGACTION, nil},
 	{unix.SYS_RT_SIGPROCMASK, nil},
 	{unix.SYS_RT_SIGRETURN, nil}, // but for the shim's restorer, which is at the gate
+	{unix.SYS_WAIT4, nil}, // what tells tracers of signals, SIGSYS among them
+	{unix.SYS_PTRACE, nil},
 	{unix.SYS_RT_SIGPENDING, nil},
 	{unix.SYS_RT_SIGTIMEDWAIT, nil},
 	{unix.SYS_RT_SIGSUSPEND, nil},
 	{unix.SYS_PRCTL, []policy.Cond{{Arg: 0, Op: policy.MaskEqual, Mask: 1<<32 - 1, Value: unix.PR_SET_SYSCALL_USER_DISPATCH}}},
+	{unix.SYS_WAITID, nil},
 	{unix.SYS_PSELECT6, []policy.Cond{{Arg: 5, Op: policy.NotEqual}}},
 	{unix.SYS_PPOLL, []policy.Cond{{Arg: 3, Op: policy.NotEqual}}},
 	{unix.SYS_EPOLL_PWAIT, []policy.Cond{{Arg: 4, Op: policy.NotEqual}}},

@@ -148,6 +148,9 @@ func under(t *testing.T, m string, tests ...func(t *testing.T)) {
 // traced reports whether the mechanism makes reflect the tracer of all that runs.
 func traced() bool { return strings.HasPrefix(mechanism, "ptrace") }
 
+// bySIGSYS reports whether the mechanism is a handler of SIGSYS.
+func bySIGSYS() bool { return mechanism == "trap" || mechanism == "sud" }
+
 // tracerLine is what /proc says of it.
 var tracerLine = regexp.MustCompile(`(?m)^ *TracerPid:.*\n`)
 

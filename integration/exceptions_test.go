@@ -64,6 +64,8 @@ var exceptions = []exception{
 		"where the program has its alignment checked, the shim's accesses are checked too", "patch"},
 	{"faults/single_steps", inProgram, "- 5 steps",
 		"a program that steps through itself counts the shim's instructions", "patch"},
+	{"debug/tracer_single_steps", inProgram, " steps, ",
+		"a debugger that steps by instructions goes through the stub and the shim", "patch"},
 	{"filters/filter_by_instruction_pointer_of_passed_calls", inProgram, "+ 0 -97",
 		"a call that is passed through comes from a stub", "patch"},
 	{"filters/filter_by_instruction_pointer", "patch*", "+ 0 -97",
@@ -80,6 +82,9 @@ var exceptions = []exception{
 	{"debug/tracer_sees_events", byTracer, "+ PTRACE_TRACEME: Operation not permitted", oneTracer, "what-a-tracer-changes"},
 	{"debug/tracer_and_signals", byTracer, "+ PTRACE_TRACEME: Operation not permitted", oneTracer, "what-a-tracer-changes"},
 	{"debug/seize_and_interrupt", byTracer, "+ seize: Operation not permitted", oneTracer, "what-a-tracer-changes"},
+	{"debug/tracer_single_steps", byTracer, "+ PTRACE_TRACEME: Operation not permitted", oneTracer, "what-a-tracer-changes"},
+	{"debug/seized_executes", byTracer, "+ seize: Operation not permitted", oneTracer, "what-a-tracer-changes"},
+	{"debug/attach_and_wait_for_nothing", byTracer, "+ attach: Operation not permitted", oneTracer, "what-a-tracer-changes"},
 	{"debug/under_strace", byTracer, "PTRACE_TRACEME", oneTracer, "what-a-tracer-changes"},
 	{"debug/under_gdb", byTracer, "- made", oneTracer, "what-a-tracer-changes"},
 	{"registers/below_the_red_zone", inHandler, "right, below the red zone", needsStack, "trap"},
@@ -96,13 +101,6 @@ var exceptions = []exception{
 	{"filters/filter_by_instruction_pointer", "trap* sud sud*", "+ 0 -97", fromExit, "sud"},
 	{"filters/filter_by_instruction_pointer_of_passed_calls", byRules, "+ 0 -97", fromExit, "trap"},
 	{"faults/single_steps", inHandler, "- 5 steps", "a program that steps through itself counts the shim's instructions", "trap"},
-	{"debug/trace_me_and_stop", byRules, "+ stopped 1, 1f7f", stopsThere, "trap"},
-	{"debug/system_call_stops", byRules, "other stops", stopsThere, "trap"},
-	{"debug/tracer_changes_a_result", "trap*", "+ child: exited with 8", stopsThere, "trap"},
-	{"debug/tracer_and_signals", inHandler, "- 2 stops", stopsThere, "trap"},
-	{"debug/tracer_sees_events", inHandler, "+ child: exited with 9", refused, "trap"},
-	{"debug/under_strace", inHandler, "strace: exec: Permission denied", refused, "trap"},
-	{"debug/under_gdb", inHandler, "- #0  stop_here", refused, "trap"},
 	{"self/tracer_in_status", byTracer, "- TracerPid:\t0", "the supervisor is its tracer", "what-a-tracer-changes"},
 }
 
@@ -118,8 +116,6 @@ const (
 	byRules    = "trap sud trap* sud*" // where the reflected calls are many
 	needsStack = "the frame of a signal needs a stack"
 	fromExit   = "a call is made from an exit of the shim's"
-	stopsThere = "a tracer in the run sees the signals that calls come as"
-	refused    = "an image that can't be handed off is not executed, or the program would die of SIGSYS"
 )
 
 // A warning is what reflect says on standard error in a row.
@@ -135,6 +131,7 @@ const untraced = "auto vdso patch notify nobody patch* notify*"
 
 var warnings = []warning{
 	{"debug/tracer_sees_events", untraced, "the process has a tracer of its own", false},
+	{"debug/seized_executes", untraced, "the process has a tracer of its own", false},
 	{"debug/under_strace", untraced, "the process has a tracer of its own", false},
 	{"debug/under_gdb", untraced, "the process has a tracer of its own", false},
 	{"filters/not_dumpable", "auto nobody patch notify ptrace ptrace-all", "a process's memory can't be reached, its calls go to the kernel", true},

@@ -149,7 +149,7 @@ func TestSignalMechanisms(t *testing.T) {
 				TestInterrupt, TestStopAndContinue, TestStopWithoutFirstThread, TestShellOnTerminal, TestBackgroundRead, TestHangup,
 				TestKilledAtStart, TestGuardianKilled, TestNothingLeft, TestForeignCalls, TestSandboxes,
 				TestUrgentStorm, TestThousandProcesses, TestTenThousandExecs, TestInterpreters,
-				TestGit, TestCompiler, TestTar, TestRedis, TestNginx,
+				TestTracedInside, TestGit, TestCompiler, TestTar, TestRedis, TestNginx,
 			)
 		})
 	}

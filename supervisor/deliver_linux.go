@@ -20,7 +20,7 @@ func (h *handoff) request(t *tracee, saved *unix.PtraceRegs, insn uint64) (int64
 	if err := t.enter(saved, insn, uint64(h.nr), nil); err != nil {
 		return 0, err
 	}
-	if err := ptraceRequest(unix.PTRACE_SYSCALL, t.tid, 0, 0); err != nil {
+	if err := t.ptrace(unix.PTRACE_SYSCALL, 0, 0); err != nil {
 		return 0, t.lost(err)
 	}
 	var n notification
@@ -207,11 +207,11 @@ func (h *handoff) giveBack(t *tracee, saved *unix.PtraceRegs, insn uint64) {
 	h.mu.Lock()
 	h.returning = true
 	h.mu.Unlock()
-	if t.event() == unix.PTRACE_EVENT_SECCOMP {
+	if t.event() == unix.PTRACE_EVENT_SECCOMP || t.by != nil {
 		// The routine's final call is not made, but its exit is reported.
 		regs := *saved
 		regs.Orig_rax = noSyscall
-		if unix.PtraceSetRegs(t.tid, &regs) != nil || t.resume(unix.PTRACE_SYSCALL, t.atSyscall) != nil {
+		if t.setRegs(&regs) != nil || t.resume(unix.PTRACE_SYSCALL, t.atSyscall) != nil {
 			return
 		}
 	}

@@ -125,9 +125,11 @@ func (r *run) settle(t *tracee, from departure, nr int32, alone bool) bool {
 	switch {
 	case err == nil:
 		r.programs.Add(1)
+		r.beginTraced(t, true)
 	case errors.Is(err, errGone):
 		return false
 	default:
+		r.beginTraced(t, false)
 		r.missImage(t, err)
 	}
 	return true
@@ -143,11 +145,13 @@ func (r *run) letGo(t *tracee) {
 // equip brings the shim into a fresh image. The tracee is at its exec event.
 func (h *handoff) equip(t *tracee) error {
 	// The exit path of execve writes rax: nothing can be called before it.
-	if err := t.resume(unix.PTRACE_SYSCALL, t.atSyscall); err != nil {
-		return err
+	if t.by == nil || t.by.atExec {
+		if err := t.resume(unix.PTRACE_SYSCALL, t.atSyscall); err != nil {
+			return err
+		}
 	}
 	var saved unix.PtraceRegs
-	if err := unix.PtraceGetRegs(t.tid, &saved); err != nil {
+	if err := t.getRegs(&saved); err != nil {
 		return t.lost(err)
 	}
 	if saved.Cs != userCS64 {
@@ -166,10 +170,10 @@ func (h *handoff) equip(t *tracee) error {
 	// Signals that arrive now wait until the program runs.
 	var mask uint64
 	all := ^uint64(0)
-	if err := ptraceSigmask(ptraceGetSigmask, t.tid, &mask); err != nil {
+	if err := t.sigmask(ptraceGetSigmask, &mask); err != nil {
 		return t.lost(err)
 	}
-	if err := ptraceSigmask(ptraceSetSigmask, t.tid, &all); err != nil {
+	if err := t.sigmask(ptraceSetSigmask, &all); err != nil {
 		return t.lost(err)
 	}
 	err = h.install(t, &saved, aux)
@@ -182,10 +186,10 @@ func (h *handoff) equip(t *tracee) error {
 		mask &^= sigsysBit
 		saved.Es = vdsoshim.SigsysBlocked
 	}
-	if e := unix.PtraceSetRegs(t.tid, &saved); e != nil {
+	if e := t.setRegs(&saved); e != nil {
 		return t.lost(e)
 	}
-	if e := ptraceSigmask(ptraceSetSigmask, t.tid, &mask); e != nil {
+	if e := t.sigmask(ptraceSetSigmask, &mask); e != nil {
 		return t.lost(e)
 	}
 	return err
@@ -248,14 +252,18 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 	enterRoutine(&regs, r.base+vdsoshim.HandoffOff, routineArgs{
 		region: region, counters: counters, stack: saved.Rsp, mm: mm, user: uint64(len(r.user)), trace: h.nr, unarmed: len(h.borrowed) > 0,
 	})
-	if err := unix.PtraceSetRegs(t.tid, &regs); err != nil {
+	if err := t.setRegs(&regs); err != nil {
 		return t.lost(err)
 	}
-	err = t.resume(unix.PTRACE_CONT, func() bool { return t.event() == unix.PTRACE_EVENT_SECCOMP })
+	if t.by != nil {
+		err = t.resume(unix.PTRACE_SYSCALL, func() bool { return t.atRoutinesEnd(r.base) })
+	} else {
+		err = t.resume(unix.PTRACE_CONT, func() bool { return t.event() == unix.PTRACE_EVENT_SECCOMP })
+	}
 	if err != nil {
 		return err
 	}
-	if err := unix.PtraceGetRegs(t.tid, &regs); err != nil {
+	if err := t.getRegs(&regs); err != nil {
 		return t.lost(err)
 	}
 	if status, step := routineResult(&regs); status != 0 {
@@ -286,7 +294,7 @@ func (t *tracee) call(saved *unix.PtraceRegs, insn uint64, nr uint64, args ...ui
 func (t *tracee) enter(saved *unix.PtraceRegs, insn, nr uint64, args []uint64) error {
 	regs := *saved
 	enterSyscall(&regs, insn, nr, args)
-	if err := unix.PtraceSetRegs(t.tid, &regs); err != nil {
+	if err := t.setRegs(&regs); err != nil {
 		return t.lost(err)
 	}
 	return t.resume(unix.PTRACE_SYSCALL, t.atSyscall)
@@ -295,7 +303,7 @@ func (t *tracee) enter(saved *unix.PtraceRegs, insn, nr uint64, args []uint64) e
 // result is what the call returned at whose exit the tracee is.
 func (t *tracee) result() (int64, error) {
 	var regs unix.PtraceRegs
-	if err := unix.PtraceGetRegs(t.tid, &regs); err != nil {
+	if err := t.getRegs(&regs); err != nil {
 		return 0, t.lost(err)
 	}
 	return int64(regs.Rax), nil

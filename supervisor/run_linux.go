@@ -80,6 +80,9 @@ type run struct {
 	mu        sync.Mutex
 	waiting   []notification     // execs that no thread was free for
 	expected  map[int32]*handoff // images that are being handed off, by process
+	askers    map[int]int        // processes that asked to be traced from their next exec on, and a pidfd of each
+	execed    map[int]execed     // what tracers of the run's own are to hand off, by process
+	obeying   map[int32]*orders  // and those who do, by thread
 	missed    map[string]*Missed
 	missOrder []string
 
@@ -98,7 +101,7 @@ type run struct {
 
 func newRun(plan *policy.Plan) *run {
 	r := &run{
-		plan: plan, listener: -1, expected: map[int32]*handoff{}, missed: map[string]*Missed{},
+		plan: plan, listener: -1, expected: map[int32]*handoff{}, askers: map[int]int{}, execed: map[int]execed{}, obeying: map[int32]*orders{}, missed: map[string]*Missed{},
 		tids: map[int]struct{}{}, ran: make(chan struct{}),
 	}
 	r.signals = bpf.UsesSignals(plan)
@@ -304,6 +307,9 @@ func (r *run) executed(t *tracee) {
 func (r *run) unseizable(n *notification, err error) {
 	if !notifValid(r.listener, n.id) {
 		return // gone, which is what ESRCH says too
+	}
+	if r.signals && errors.Is(err, unix.EPERM) && r.leaveToTracer(n) {
+		return
 	}
 	reason := "the process can't be attached to"
 	if errors.Is(err, unix.EPERM) {

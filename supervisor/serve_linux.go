@@ -11,6 +11,7 @@ import (
 
 	"github.com/sysreflect/sysreflect/policy"
 	"github.com/sysreflect/sysreflect/reflect"
+	"github.com/sysreflect/sysreflect/vdsoshim"
 )
 
 // An entry is one rule, ready to be served and counted.
@@ -77,7 +78,14 @@ next:
 // serve answers any call but an exec.
 func (s *server) serve() {
 	if s.tells() {
-		s.learn()
+		switch s.n.args[0] {
+		case vdsoshim.TracedPath:
+			s.askTraced()
+		case vdsoshim.OrdersPath:
+			s.r.take(&s.n)
+		default:
+			s.learn()
+		}
 		return
 	}
 	s.resp = response{id: s.n.id, flags: flagContinue}

@@ -89,10 +89,11 @@ func handlerAnswer(a policy.Action) vdsoshim.Answer {
 // sigsysBit is SIGSYS in a mask of signals.
 const sigsysBit = 1 << (unix.SIGSYS - 1)
 
-// tells reports whether the notification is no exec, but the handler's word of a site.
+// tells reports whether the notification is no exec, but the handler's word of a site,
+// or of a process that wants to be traced.
 func (s *server) tells() bool {
 	return s.r.signals && s.n.nr == unix.SYS_EXECVE && s.n.arch == unix.AUDIT_ARCH_X86_64 &&
-		s.n.ip == s.r.base+vdsoshim.ExitsEnd+syscallInsn && s.n.args[0] == vdsoshim.SitePath
+		s.n.ip == s.r.base+vdsoshim.ExitsEnd+syscallInsn && s.n.args[0] >= vdsoshim.SitePath && s.n.args[0] <= vdsoshim.OrdersPath
 }
 
 // learn patches the site that the handler tells of, or takes all records back.

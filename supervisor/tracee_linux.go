@@ -24,6 +24,40 @@ type tracee struct {
 	sigstop bool
 	dead    bool
 	request int // how it was resumed: PTRACE_CONT or PTRACE_SYSCALL
+	// by makes the requests, nil where that is us; entered means that the tracee is at the
+	// entry of a call then.
+	by      *orders
+	entered bool
+}
+
+// ptrace makes a request that has no other method.
+func (t *tracee) ptrace(request int, addr, data uintptr) error {
+	if t.by != nil {
+		return t.by.request(request, uint64(addr), uint64(data), nil)
+	}
+	return ptraceRequest(request, t.tid, addr, data)
+}
+
+func (t *tracee) getRegs(regs *unix.PtraceRegs) error {
+	if t.by != nil {
+		return t.by.request(unix.PTRACE_GETREGS, 0, 0, regsBytes(regs))
+	}
+	return unix.PtraceGetRegs(t.tid, regs)
+}
+
+func (t *tracee) setRegs(regs *unix.PtraceRegs) error {
+	if t.by != nil {
+		return t.by.request(unix.PTRACE_SETREGS, 0, 0, regsBytes(regs))
+	}
+	return unix.PtraceSetRegs(t.tid, regs)
+}
+
+// sigmask reads or writes the mask of blocked signals.
+func (t *tracee) sigmask(request int, mask *uint64) error {
+	if t.by != nil {
+		return t.by.request(request, 8, 0, maskBytes(mask))
+	}
+	return ptraceSigmask(request, t.tid, mask)
 }
 
 // seize attaches to a thread without stopping it. A tracer that dies takes the
@@ -54,6 +88,9 @@ func threadGroup(tid int) int {
 // none of our business. A thread that is not the leader takes the leader's id
 // when its exec succeeds (de_thread), so both are looked at.
 func (t *tracee) wait() error {
+	if t.by != nil {
+		return t.by.wait(t)
+	}
 	for pause := 20 * time.Microsecond; ; pause = min(2*pause, time.Millisecond) {
 		options, ids, gone := unix.WALL, []int{t.pid}, 0
 		if t.tid != t.pid {
@@ -93,7 +130,7 @@ func (t *tracee) event() int {
 // waits until reached says that the stop is the wanted one. A stop for a
 // SIGSTOP is remembered and the signal is held back until the detach.
 func (t *tracee) resume(request int, reached func() bool) error {
-	if err := ptraceRequest(request, t.tid, 0, 0); err != nil {
+	if err := t.ptrace(request, 0, 0); err != nil {
 		return t.lost(err)
 	}
 	t.request = request
@@ -114,23 +151,31 @@ func (t *tracee) await(reached func() bool) error {
 		case t.event() != 0: // PTRACE_EVENT_STOP and others: go on
 		case s == unix.SIGSTOP:
 			t.sigstop = true
-		case s == unix.SIGTRAP|0x80:
+		case s == unix.SIGTRAP|0x80, s == unix.SIGTRAP && t.by != nil:
 		default:
 			sig = int(s)
 		}
-		if err := ptraceRequest(t.request, t.tid, 0, uintptr(sig)); err != nil {
+		if err := t.ptrace(t.request, 0, uintptr(sig)); err != nil {
 			return t.lost(err)
 		}
 	}
 }
 
-func (t *tracee) atSyscall() bool { return t.stop.StopSignal() == unix.SIGTRAP|0x80 }
+// atSyscall reports whether the stop is at a call. Another's tracee may not tell those from
+// the SIGTRAP of an exec, which has come before.
+func (t *tracee) atSyscall() bool {
+	s := t.stop.StopSignal()
+	return s == unix.SIGTRAP|0x80 || t.by != nil && s == unix.SIGTRAP && t.event() == 0
+}
 
 // lost turns ESRCH from a ptrace request into errGone, after the tracee's death
 // has been collected: a stopped tracee answers ESRCH only when it was killed.
 func (t *tracee) lost(err error) error {
 	if err != unix.ESRCH {
 		return err
+	}
+	if t.by != nil {
+		t.dead = true
 	}
 	for !t.dead {
 		if t.wait() == nil {

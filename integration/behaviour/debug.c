@@ -137,6 +137,88 @@ BEHAVIOUR(seize_and_interrupt)
 	reap("child", pid);
 }
 
+// Steps over calls, one by one, as debuggers do.
+BEHAVIOUR(tracer_single_steps)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		trace_me();
+		raise(SIGSTOP);
+		for (int i = 0; i < 3; i++)
+			CALL(124, 0, 0, 0, 0), CALL(NR_GETPPID, 0, 0, 0, 0), CALL(NR_PRIORITY_MAX, SCHED_FIFO, 0, 0, 0);
+		__asm__ volatile("syscall" : : "a"(SYS_exit_group), "D"(3));
+	}
+	int status, steps = 0, calls = 0, others = 0;
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status))
+		return;
+	for (int before = 0;;) {
+		struct user_regs_struct regs;
+		go_on(PTRACE_SINGLESTEP, pid, status);
+		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+			break;
+		steps++;
+		others += status != 0x57f;
+		trace(PTRACE_GETREGS, pid, 0, (long)&regs);
+		long word = 0;
+		// What stood there before the step, and its result.
+		if (before)
+			calls += regs.rcx == regs.rip && ((long long)regs.rax > 0 || regs.rax == (unsigned long long)getsid(0));
+		trace(PTRACE_PEEKDATA, pid, regs.rip, (long)&word);
+		before = (word & 0xffff) == 0x050f;
+	}
+	printf("%d steps, %d calls, %d other stops\n", steps, calls, others);
+	say_status("child", status);
+}
+
+// A tracer that asks for no events, and for nothing when it waits.
+BEHAVIOUR(seized_executes)
+{
+	int pipes[2], status;
+	char c;
+	if (pipe(pipes))
+		return;
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(pipes[1]);
+		if (read(pipes[0], &c, 1) == 1)
+			execl("/bin/sh", "sh", "-c", "/bin/true; kill -USR1 $$; exit 7", NULL);
+		_exit(9);
+	}
+	long seized = trace(PTRACE_SEIZE, pid, 0, 0);
+	printf("seize: %s\n", library(seized));
+	printf("go: %zd\n", write(pipes[1], "x", 1));
+	siginfo_t info = { 0 };
+	while (!seized && waitid(P_PID, pid, &info, WEXITED | WSTOPPED) == 0 && info.si_code == CLD_TRAPPED) {
+		printf("stop %x\n", info.si_status);
+		trace(PTRACE_CONT, pid, 0, info.si_status == SIGUSR1 || info.si_status >> 8 ? 0 : info.si_status);
+	}
+	if (seized)
+		waitpid(pid, &status, 0);
+	else
+		printf("%d: %d\n", info.si_code == CLD_EXITED, info.si_status);
+}
+
+BEHAVIOUR(attach_and_wait_for_nothing)
+{
+	pid_t pid = fork();
+	if (pid == 0)
+		for (;;)
+			quiet_ok();
+	for (int i = 0; i < 20; i++) {
+		if (trace(PTRACE_ATTACH, pid, 0, 0)) {
+			printf("attach: %s\n", strerror(errno));
+			break;
+		}
+		pid_t r = waitpid(pid, NULL, 0);
+		siginfo_t info = { 0 };
+		printf("%d", r == pid && trace(PTRACE_GETSIGINFO, pid, 0, (long)&info) == 0 && info.si_signo == SIGSTOP);
+		printf(" detach: %s\n", library(trace(PTRACE_DETACH, pid, 0, 0)));
+	}
+	kill(pid, SIGKILL);
+	reap("child", pid);
+}
+
 // The tracer sees exec, fork and exit of what it traces.
 BEHAVIOUR(tracer_sees_events)
 {

@@ -162,7 +162,7 @@ shim_restorer:
 	mov $BLOCKED, %eax
 	mov %eax, %es
 2:	mov $__NR_rt_sigreturn, %eax
-	jmp shim_gate
+	jmp shim_handled
 	.balign 16, 0xcc
 	.cfi_endproc
 	.size shim_restorer, . - shim_restorer

@@ -9,7 +9,9 @@
  */
 #include "shim.h"
 #include "sigsys.h"
+#include <asm/unistd_64.h>
 
+#define CLD_TRAPPED 4
 #define DW_RIP 16
 #define DW_OP_and 0x1a
 #define DW_OP_plus_uconst 0x23
@@ -61,6 +63,19 @@ shim_gate:
 	.endr
 	.cfi_endproc
 
+	/* What the program's handlers return by, and tracers hear of. */
+	.globl shim_handled
+	.hidden shim_handled
+	.type shim_handled, @function
+shim_handled:
+	.cfi_startproc
+	.cfi_undefined rip
+	syscall
+	ud2
+	.balign EXIT_SIZE, 0xcc
+	.cfi_endproc
+	.size shim_handled, . - shim_handled
+
 	/* With a mask that is not the program's: struct masked. */
 	.macro MASKED_EXITS reg
 	.rept MASKED_GROUP
@@ -78,6 +93,48 @@ shim_gate:
 	MASKED_EXITS r10
 	MASKED_EXITS r9
 	MASKED_EXITS r8
+	.cfi_endproc
+
+	/* For calls that wait for children. A stop is looked at before the program
+	 * hears of it, by a call that is trapped, below what the program has of its
+	 * stack: it had room for a signal's frame. No flag is changed. */
+#define WAITED_BELOW 160
+	.macro STOPPED nr
+	lea -WAITED_BELOW(%rsp), %rsp
+	.cfi_adjust_cfa_offset WAITED_BELOW
+	push 100b + SIGSYS_DATA(%rip)
+	.cfi_adjust_cfa_offset 8
+	push %rax
+	.cfi_adjust_cfa_offset 8
+	mov $\nr, %eax
+	jmp shim_stopped
+	.balign WAITING_SIZE, 0xcc
+	.cfi_adjust_cfa_offset -WAITED_BELOW - 16
+	.endm
+	.macro WAITING_EXITS count, nr, register, offset, width, value
+	.rept \count
+100:	syscall
+	mov\width \offset(%\register), %ecx
+	lea -\value(%rcx), %ecx
+	jrcxz 101f
+	mov 100b + SIGSYS_DATA(%rip), %rcx
+	jmp *%rcx
+101:	STOPPED \nr
+	.endr
+	.endm
+	.macro WAITING_BLIND count, nr
+	.rept \count
+100:	syscall
+	STOPPED \nr
+	.endr
+	.endm
+
+	.cfi_startproc
+	CFI_EXIT WAITING_SIZE
+	WAITING_EXITS WAITING_WAITID, __NR_wait4, rsi, 0, zbl, 0x7f
+	WAITING_EXITS (WAITING_NULL - WAITING_WAITID), __NR_waitid, rdx, 8, l, CLD_TRAPPED
+	WAITING_BLIND 2, __NR_wait4
+	WAITING_BLIND 2, __NR_waitid
 	.cfi_endproc
 
 	/* For calls that have other rules than ours: the filter sees them. */
@@ -109,3 +166,17 @@ shim_foreign_gate:
 	.balign EXIT_SIZE, 0xcc
 	.endr
 	.cfi_endproc
+
+	/* See STOPPED. Where the trap is dropped, see sigsys.c, the call returns its number. */
+	.globl shim_stopped
+	.hidden shim_stopped
+	.type shim_stopped, @function
+shim_stopped:
+	.cfi_startproc
+	.cfi_def_cfa rsp, WAITED_BELOW + 16
+	.cfi_offset rip, -WAITED_BELOW - 8
+	syscall
+	jmp shim_stopped
+	.balign EXIT_SIZE, 0xcc
+	.cfi_endproc
+	.size shim_stopped, . - shim_stopped

@@ -9,20 +9,20 @@
 #define PAGE_SIZE 4096
 
 /* Offsets from the image's first byte, which is the region's base. */
-#define IMAGE_SIZE 0xf000
-#define EXITS_OFF 0xca00	/* the gate, and what a signal handler leaves by: see exits.S */
-#define EXITS_SIZE 0x2000
-#define CONTROL_OFF 0xf000	/* shared with the supervisor, read-only here */
-#define LINK_OFF 0x10000	/* private: struct link, read-only after the handoff */
-#define COUNTERS_OFF 0x11000	/* only when calls are counted */
+#define IMAGE_SIZE 0x12000
+#define EXITS_OFF 0xe000	/* the gate, and what a signal handler leaves by: see exits.S */
+#define EXITS_SIZE 0x3400
+#define CONTROL_OFF 0x12000	/* shared with the supervisor, read-only here */
+#define LINK_OFF 0x13000	/* private: struct link, read-only after the handoff */
+#define COUNTERS_OFF 0x14000	/* only when calls are counted */
 #define COUNTERS_SIZE 0x1a000
-#define SIGSYS_OFF 0x2b000	/* private, with trap and sud only: see sigsys.h */
-#define SIGSYS_SIZE 0x4000
-#define SLOTS_OFF 0x30000	/* private: the generator's slots, see generator.h */
+#define SIGSYS_OFF 0x2e000	/* private, with trap and sud only: see sigsys.h */
+#define SIGSYS_SIZE 0x5000
+#define SLOTS_OFF 0x33000	/* private: the generator's slots, see generator.h */
 #define SLOTS_SIZE 0x40000
-#define STUBS_OFF 0x70000	/* with patching only: code for patched sites, see reflected.S */
+#define STUBS_OFF 0x73000	/* with patching only: code for patched sites, see reflected.S */
 #define STUBS_SIZE 0x10000
-#define REGION_SIZE 0x80000
+#define REGION_SIZE 0x83000
 /* Between the exits and the stubs there is data only. */
 #define FROM_EXITS_SIZE (STUBS_OFF + STUBS_SIZE - EXITS_OFF)
 

@@ -119,6 +119,8 @@ void HIDDEN shim_unexit(struct context *uc)
 
 	if (!(off & -size) || (off & -size) == EXIT_OPEN || !m->back)
 		return; /* a gate */
+	if (off >= EXIT_WAITING && off < EXIT_OPEN && shim_unlooked(uc, off))
+		return;
 	if (size == MASKED_SIZE)
 		switch ((off - EXIT_MASKED) / (MASKED_SIZE * MASKED_GROUP)) {
 		case 0:
@@ -460,6 +462,9 @@ u64 HIDDEN shim_sigsys(struct info *info, struct context *uc, u32 number)
 	} else if (info->code == SYS_USER_DISPATCH && info->arch == AUDIT_ARCH_I386 && !STATE->own) {
 		/* int $0x80, which no rule is about. */
 		shim_foreign(uc);
+		return 0;
+	} else if (info->code == -TRACEME_CODE) {
+		shim_traceme();
 		return 0;
 	} else
 		return program(info, uc, number, forced);

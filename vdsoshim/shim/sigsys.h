@@ -44,26 +44,42 @@
 #define SITE_OTHERS 32	/* where no rule names the call: the kernel's own, by a signal */
 #define SITE_MOST 4096
 
+/* Likewise: a process asks to be traced. Its arguments are an address in its memory and what
+ * stands there. */
+#define TRACED_PATH 3
+/* Likewise: a tracer asks what it is to do with a tracee. Its arguments are where the order
+ * goes, and the tracee. */
+#define ORDERS_PATH 4
+/* The si_code of a SIGSYS by which a process is told to ask now is this, negative. */
+#define TRACEME_CODE 0x5301
+
 /* Families of exits, by their code's offset from EXITS_OFF. What belongs to each stands
  * at the same distance from SIGSYS_OFF. The filter exempts the first two. */
 #define EXIT_SIZE 16
 #define EXIT_EXEMPT 0
-#define EXEMPT_EXITS 256	/* the first is a gate, as of the others */
-#define EXIT_MASKED 0x1000	/* with another argument in a register than the program's */
+#define EXEMPT_EXITS 511	/* the first is a gate, as of the others */
+#define EXIT_RETURN (EXEMPT_EXITS * EXIT_SIZE)	/* where the program's handlers return */
+#define EXIT_MASKED 0x2000	/* with another argument in a register than the program's */
 #define MASKED_SIZE 64
 #define MASKED 32
 #define MASKED_GROUP 8		/* of each register: rdi, r10, r9, r8 */
-#define EXIT_OPEN 0x1800
-#define OPEN_EXITS 128
+#define EXIT_WAITING 0x2800	/* for wait4 and waitid, which tell tracers of stops: tracing.c */
+#define WAITING_SIZE MASKED_SIZE
+#define WAITING 16
+#define WAITING_WAITID 8	/* the first of those for waitid */
+#define WAITING_NULL 12		/* and for either, without memory for what happened */
+#define EXIT_OPEN 0x2c00
+#define OPEN_EXITS 127
+#define EXIT_STOPPED (EXIT_OPEN + OPEN_EXITS * EXIT_SIZE)	/* where those go on for a stop */
 
 #define SIGSYS_DATA (SIGSYS_OFF - EXITS_OFF)	/* from an exit to what belongs to it */
 
 /* Offsets from SIGSYS_OFF. */
-#define SIGSYS_ACTIONS 0x2000
+#define SIGSYS_ACTIONS 0x3800
 #define ACTIONS 64
 #define ACTION_SIZE 32
 #define ACTION_MASK 24
-#define SIGSYS_STATE 0x3000
+#define SIGSYS_STATE 0x4000
 #define STATE_HELD 0
 
 /* In ES: this thread blocks SIGSYS, as far as the program knows. A data segment that
@@ -135,6 +151,7 @@ struct masked {
 };
 
 #define HELD 16
+#define TRACED 64
 
 struct held {		/* a SIGSYS that its thread blocks */
 	u32 tid, ready;
@@ -145,10 +162,15 @@ struct state {
 	u32 held;	/* how many there are */
 	u32 waiter;	/* a thread that waits for SIGSYS */
 	u32 own;	/* the program uses Syscall User Dispatch itself */
-	u32 unused;
+	u32 quiet;	/* tracees are not to tell of an exec */
 	u32 ready[ACTIONS];	/* 1: being written, 2: there */
 	u32 taken[MASKED];	/* likewise */
 	struct held hold[HELD];
+	struct traced {		/* by process number: what its tracer wants */
+		u32 tid;
+		unsigned char how, inside;
+		unsigned short nr;	/* of the call whose entry was told */
+	} traced[TRACED];
 };
 
 struct traps {
@@ -195,11 +217,24 @@ static inline void set_armed(int on)
 		__asm__ volatile("mov %0, %%ds" : : "r"(on ? ARMED : 0));
 }
 
+#define EIO 5
+#define EFAULT 14
+#define EINVAL 22
+#define SIGSET 8	/* bytes of a mask */
+#define UNBLOCKABLE (1UL << 8 | 1UL << 18)	/* SIGKILL, SIGSTOP */
+
 /* sigmask.c: calls that could see or block SIGSYS. */
 enum served { LEFT, SERVED, GONE };
 HIDDEN enum served shim_virtual(struct context *uc, u32 nr, u64 back);
+int HIDDEN shim_peek(u64 *to, u64 at, u64 size);
+int HIDDEN shim_poke(u64 at, const u64 *from, u64 size);
+/* sigaction.c */
 long HIDDEN shim_install(const struct action *act, struct action *old);
 u32 HIDDEN shim_intern(const struct action *act);
+const struct action HIDDEN *shim_action_at(u64 handler);
+long HIDDEN shim_sigaction(struct context *uc);
+/* sigwait.c */
+HIDDEN enum served shim_waits(struct context *uc, u32 nr, u64 back);
 void HIDDEN shim_requeue(void);
 /* sigsys.c */
 void HIDDEN shim_tell(u64 back, u32 nr, u64 n);
@@ -210,6 +245,11 @@ int HIDDEN shim_readable(u64 at);
 HIDDEN struct masked *shim_masked_at(u64 rip);
 int HIDDEN shim_take(struct info *info);
 u64 HIDDEN shim_sigsys(struct info *info, struct context *uc, u32 number);
+/* tracing.c */
+HIDDEN enum served shim_trace(struct context *uc);
+HIDDEN enum served shim_wait(struct context *uc, u32 nr, u64 back);
+int HIDDEN shim_unlooked(const struct context *uc, u64 off);
+void HIDDEN shim_traceme(void);
 /* delivered.S */
 void HIDDEN shim_foreign(struct context *uc);
 void HIDDEN shim_enter(u64 entry, struct context *uc);

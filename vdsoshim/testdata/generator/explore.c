@@ -46,7 +46,7 @@ static const struct scenario scenarios[] = {
 	{"call: pages unknown", REFLECTED, 2000, 4120, 'u'},
 };
 
-static u8 image[0x10000];
+static u8 image[0x20000];
 
 /* The explored call begins after this, in a state that is the same each time. */
 static struct call prepare(struct proc *p, const struct scenario *s)

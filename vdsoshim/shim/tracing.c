@@ -1,0 +1,344 @@
+/*
+ * Programs that trace others. A tracee stops for its tracer at every signal before it
+ * gets it (ptrace_signal), at the SIGSYS of its trapped calls too. Here, in the
+ * tracer, such stops are taken out of what wait4 and waitid tell, and the tracee goes on
+ * as its tracer wanted; so are the stops of the shim's own calls in a tracee that is
+ * followed call by call, and its steps through the shim.
+ *
+ * An image that a tracee executes can't be handed off by the supervisor, since it has a
+ * tracer. So the tracer does it: before it lets the image go on, it makes the
+ * requests that the supervisor wants.
+ *
+ * A child of vfork that asks to be traced must not stop before its exec: its parent,
+ * who could let it go on, waits for that. So it asks later: the supervisor, which does the
+ * handoff of its image, then queues a SIGSYS of its own kind, whose handler asks, as
+ * the image's first deed, and leaves it with the SIGTRAP that it would have begun with
+ * (ptrace_event).
+ */
+#include "shim.h"
+#include "sigsys.h"
+#include <asm/unistd_64.h>
+
+#define SIGTRAP 5
+#define WALL 0x40000000
+#define SYS_SECCOMP 1
+#define SYS_USER_DISPATCH 2
+#define CLD_TRAPPED 4
+#define PTRACE_TRACEME 0
+#define PTRACE_PEEKDATA 2
+#define PTRACE_PEEKUSER 3
+#define PTRACE_POKEUSER 6
+#define PTRACE_CONT 7
+#define PTRACE_SINGLESTEP 9
+#define PTRACE_SYSCALL 24
+#define PTRACE_SYSEMU 31
+#define PTRACE_SYSEMU_SINGLESTEP 32
+#define PTRACE_SETOPTIONS 0x4200
+#define PTRACE_GETSIGINFO 0x4202
+#define PTRACE_SEIZE 0x4206
+#define PTRACE_PEEKSIGINFO 0x4209
+#define PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG 0x4210	/* Linux 6.4 */
+#define PTRACE_GET_SYSCALL_INFO 0x420e
+#define PTRACE_O_TRACEEXEC 0x10
+#define EXEC_STOP (SIGTRAP | 4 << 8)
+#define INFO_ENTRY 1
+#define ERESTARTSYS 512
+#define ERESTART_RESTARTBLOCK 516
+#define APART __attribute__((noinline))	/* frames are small */
+/* struct user_regs_struct */
+#define USER_RAX 80
+#define USER_RCX 88
+#define USER_ORIG_RAX 120
+#define USER_RIP 128
+
+/* Calls the supervisor: an execve, which is always notified, of a path that is none. */
+static long tell(u64 path, u64 a, u64 b)
+{
+	long r = __NR_execve;
+
+	__asm__ volatile("lea 1f(%%rip), %%rbx\n\t"
+			 "jmp shim_open_gate\n"
+			 "1:"
+			 : "+a"(r) : "D"(path), "S"(a), "d"(b)
+			 : "rbx", "rcx", "r11", "cc", "memory");
+	return r;
+}
+
+static long ptrace(long request, u32 tid, long addr, long data)
+{
+	return gate(__NR_ptrace, request, tid, addr, data, 0, 0);
+}
+
+static u64 peek_user(u32 tid, u64 at)
+{
+	u64 value = 0;
+
+	ptrace(PTRACE_PEEKUSER, tid, at, (long)&value);
+	return value;
+}
+
+/* What is known of a tracee: nothing of one that was not yet let go on. */
+static struct traced *traced(u32 tid)
+{
+	struct traced *t = &STATE->traced[tid % TRACED];
+
+	if (t->tid != tid)
+		*t = (struct traced){ .tid = tid, .how = PTRACE_CONT };
+	return t;
+}
+
+/* A SIGSYS of a call that the shim serves, not the program. */
+static int ours(const struct info *info)
+{
+	if (info->signo != SIGSYS)
+		return 0;
+	return info->code == SYS_SECCOMP ? (u32)info->err - TRAP_DATA < TRAP_RULES :
+		info->code == SYS_USER_DISPATCH && shim_plan.sigsys & SIGSYS_SUD;
+}
+
+/* Whether a tracee at the exit of its call has yet to get the SIGSYS of that. */
+static int APART trapped(u32 tid)
+{
+	struct { u64 off; u32 flags; int nr; } args = { .nr = 1 };
+	struct info info;
+
+	for (; ptrace(PTRACE_PEEKSIGINFO, tid, (long)&args, (long)&info) == 1; args.off++)
+		if (ours(&info))
+			return 1;
+	return 0;
+}
+
+/* A stop at a call, of a tracee that is followed: whether its tracer is to hear of it. */
+static int APART at_call(struct traced *t)
+{
+	u64 info[3] = { 0 }, rip = peek_user(t->tid, USER_RIP), off = rip - (u64)shim_exits, nr;
+	u64 back = 0, size = off >= EXIT_MASKED && off < EXIT_OPEN ? MASKED_SIZE : EXIT_SIZE;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof info, (long)info) <= 0)
+		return 1;
+	nr = peek_user(t->tid, USER_ORIG_RAX);
+	if ((unsigned char)info[0] == INFO_ENTRY) {
+		if (off < EXITS_SIZE && off - EXIT_RETURN > EXIT_SIZE && (off < EXIT_SIZE || t->inside || off >= EXIT_OPEN + OPEN_EXITS * EXIT_SIZE ||
+					 (off >= EXIT_OPEN && off < EXIT_OPEN + EXIT_SIZE)))
+			return 0;
+		t->inside = 1;
+		t->nr = nr;
+		return 1;
+	}
+	if (off < EXITS_SIZE) {
+		if (off < EXIT_SIZE || off % size == 0 || !t->inside)
+			return 0; /* ours, or the call is yet to be made */
+		if (size == EXIT_SIZE) {
+			/* Back at the site, where the exit goes. */
+			ptrace(PTRACE_PEEKDATA, t->tid, (rip & -size) + SIGSYS_DATA, (long)&back);
+			if (!back)
+				return 0;
+			ptrace(PTRACE_POKEUSER, t->tid, USER_RIP, back);
+			ptrace(PTRACE_POKEUSER, t->tid, USER_RCX, back);
+		}
+	} else if (t->inside ? t->nr != __NR_rt_sigreturn && peek_user(t->tid, USER_RAX) == t->nr && ((int)nr == -1 || trapped(t->tid)) :
+		   (int)nr == -1)
+		return 0; /* trapped, or to be made again; our handler's end */
+	if (t->inside && (int)nr == -1 && t->nr != __NR_rt_sigreturn) /* answered by the handler, or an exec that was handed off */
+		ptrace(PTRACE_POKEUSER, t->tid, USER_ORIG_RAX, t->nr);
+	t->inside = 0;
+	return 1;
+}
+
+/* What the supervisor wants of a tracee, and what came of it. */
+struct order {
+	u64 request, addr, data;	/* request 0: wait for it */
+	long result;
+	u64 room[28];	/* what data may point to: registers, a status */
+};
+
+static void APART obey(u32 tid)
+{
+	struct order o;
+
+	while (tell(ORDERS_PATH, (u64)&o, tid) == 1)
+		o.result = o.request ? ptrace(o.request, tid, o.addr, o.data) :
+			gate(__NR_wait4, tid, (long)o.room, WALL, 0, 0, 0);
+}
+
+/* A tracee that is told of stands at its site, not behind the call in an exit; but where the
+ * call is to begin again, which the kernel does when it goes on. */
+static int APART at_site(u32 tid)
+{
+	u64 rip = peek_user(tid, USER_RIP), off = rip - (u64)shim_exits, back = 0;
+
+	if (off < EXIT_SIZE || off >= EXIT_OPEN + OPEN_EXITS * EXIT_SIZE || (off >= EXIT_MASKED && off < EXIT_OPEN + EXIT_SIZE) ||
+	    !(off % EXIT_SIZE) || -peek_user(tid, USER_RAX) - ERESTARTSYS <= ERESTART_RESTARTBLOCK - ERESTARTSYS)
+		return 1;
+	ptrace(PTRACE_PEEKDATA, tid, (rip & -(u64)EXIT_SIZE) + SIGSYS_DATA, (long)&back);
+	if (back) {
+		ptrace(PTRACE_POKEUSER, tid, USER_RIP, back);
+		ptrace(PTRACE_POKEUSER, tid, USER_RCX, back);
+	}
+	return 1;
+}
+
+/* Whether the tracer is to hear of a stop; if not the tracee has been let go on. */
+static int APART seen(u32 tid, u32 stop)
+{
+	struct traced *t = traced(tid);
+	struct info info = { 0 };
+	long how = t->how, pass = 0;
+
+	if (stop >> 8) {
+		if (stop != EXEC_STOP || !STATE->quiet)
+			return 1;
+		obey(tid);
+	} else if (stop != SIGSYS && ((stop & 0x7f) != SIGTRAP || (how != PTRACE_SYSCALL && how != PTRACE_SINGLESTEP))) {
+		return at_site(tid);
+	} else if (ptrace(PTRACE_GETSIGINFO, tid, 0, (long)&info)) {
+		return 1;
+	} else if (stop == SIGSYS) {
+		if (!ours(&info))
+			return 1;
+		static const u64 off[4];	/* struct ptrace_sud_config */
+
+		if (how == PTRACE_SYSCALL && info.code == SYS_USER_DISPATCH &&
+		    !ptrace(PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG, tid, sizeof off, (long)off)) {
+			/* Calls that are dispatched have no stops of their own. From here on the
+			 * filter traps those that a rule names. */
+			ptrace(PTRACE_POKEUSER, tid, USER_RIP, peek_user(tid, USER_RIP) - 2);
+		} else {
+			pass = SIGSYS;
+			/* Its handler's calls tell when a step is to be had again. */
+			if (how == PTRACE_SINGLESTEP)
+				how = PTRACE_SYSCALL;
+		}
+	} else {
+		u64 off = peek_user(tid, USER_RIP) - (u64)shim_exits;
+		int call = (info.code & 0x7f) == SIGTRAP;
+
+		if (how == PTRACE_SYSCALL ? !call || at_call(t) : !call && off >= EXITS_SIZE)
+			return 1;
+		if (how == PTRACE_SINGLESTEP && call && (off < EXIT_SIZE || off >= EXIT_OPEN + OPEN_EXITS * EXIT_SIZE))
+			how = PTRACE_SYSCALL;
+	}
+	return ptrace(how, tid, 0, pass) != 0;
+}
+
+/* The stop that a tracee is in, 0 if it is in none. */
+static u32 APART stop_of(u32 tid)
+{
+	struct info info;
+
+	if (ptrace(PTRACE_GETSIGINFO, tid, 0, (long)&info))
+		return 0;
+	return info.code >> 8 > 0 ? (u32)info.code : (u32)info.signo;
+}
+
+/* An exit for wait4 and waitid. */
+HIDDEN enum served shim_wait(struct context *uc, u32 nr, u64 back)
+{
+	u64 at = nr == __NR_wait4 ? uc->rsi : uc->rdx;
+	u32 i = at ? 0 : WAITING_NULL, end = at ? WAITING_WAITID : WAITING;
+
+	if (uc->rip == (u64)shim_exits + EXIT_STOPPED + 2) {
+		/* As the exit left it: the result, and the address behind the site. */
+		const u64 *kept = (const u64 *)uc->rsp;
+		long result = kept[0];
+		u32 tid = result, stop = 0, found = result > 0;
+
+		back = kept[1];
+		if (nr == __NR_wait4 && found && at) {
+			stop = *(const u32 *)at;
+			found = (stop & 0xff) == 0x7f;
+			stop >>= 8;
+		} else if (nr == __NR_waitid && !result && at) {
+			const u32 *child = (const u32 *)at;
+
+			found = child[0] && child[2] == CLD_TRAPPED;
+			tid = child[4];
+			stop = child[6];
+		} else if (found) {
+			/* It does not want to know. */
+			stop = stop_of(tid);
+			found = stop != 0;
+		}
+		uc->rsp += 160 + 16;
+		uc->rax = result;
+		uc->rip = uc->rcx = back;
+		if (found && !seen(tid, stop)) {
+			uc->rax = nr;
+			uc->rip -= 2;
+		}
+		return GONE;
+	}
+	u64 looks = nr == __NR_wait4 ? at : at + 8;
+	if (at && (!shim_readable(looks & -8) || !shim_readable((looks + 3) & -8)))
+		return LEFT;
+	if (nr == __NR_waitid) {
+		i += at ? WAITING_WAITID : 2;
+		end = at ? WAITING_NULL : WAITING;
+	} else if (!at)
+		end = WAITING_NULL + 2;
+	for (; i < end; i++) {
+		u64 *data = (u64 *)(shim_exits + EXIT_WAITING + i * WAITING_SIZE + SIGSYS_DATA), is = 0;
+
+		if (__atomic_compare_exchange_n(data, &is, back, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED) || is == back) {
+			uc->rip = (u64)data - SIGSYS_DATA;
+			return GONE;
+		}
+	}
+	return LEFT;
+}
+
+/* Whether a call that has waited found a stop, which is to be looked at first. */
+int HIDDEN shim_unlooked(const struct context *uc, u64 off)
+{
+	u64 i = (off - EXIT_WAITING) / WAITING_SIZE;
+
+	if (!(off % WAITING_SIZE))
+		return 0;
+	if (i >= WAITING_NULL)
+		return (long)uc->rax > 0;
+	return i < WAITING_WAITID ? *(const unsigned char *)uc->rsi == 0x7f : ((const u32 *)uc->rdx)[2] == CLD_TRAPPED;
+}
+
+HIDDEN enum served shim_trace(struct context *uc)
+{
+	/* The parent has this on its stack too if that is where both run. */
+	volatile u64 mark = (u64)TRACED_PATH << 32;
+	u64 word;
+
+	switch (uc->rdi) {
+	case PTRACE_TRACEME:
+		mark |= (u64)gate(__NR_gettid, 0, 0, 0, 0, 0, 0);
+		if (tell(TRACED_PATH, (u64)&mark, mark) != 1)
+			break;
+		uc->rax = 0;
+		return SERVED;
+	case PTRACE_SEIZE:
+	case PTRACE_SETOPTIONS:
+		/* Nothing would stop an image that is executed, and has yet to be handed off. */
+		if (uc->r10 & PTRACE_O_TRACEEXEC)
+			STATE->quiet = 0;
+		else if (uc->rdi == PTRACE_SEIZE || STATE->quiet) {
+			STATE->quiet = 1;
+			uc->rax = ptrace(uc->rdi, uc->rsi, uc->rdx, uc->r10 | PTRACE_O_TRACEEXEC);
+			return SERVED;
+		}
+		break;
+	case PTRACE_CONT:
+	case PTRACE_SINGLESTEP:
+	case PTRACE_SYSCALL:
+	case PTRACE_SYSEMU:
+	case PTRACE_SYSEMU_SINGLESTEP:
+		/* Where there is no shim, there may have to be one. */
+		if (ptrace(PTRACE_PEEKDATA, uc->rsi, (long)__ehdr_start, (long)&word) == -EIO)
+			obey(uc->rsi);
+		traced(uc->rsi)->how = uc->rdi;
+	}
+	return LEFT;
+}
+
+/* What was put off: TRACEME_CODE. */
+void HIDDEN shim_traceme(void)
+{
+	if (!ptrace(PTRACE_TRACEME, 0, 0, 0))
+		gate(__NR_kill, gate(__NR_getpid, 0, 0, 0, 0, 0, 0), SIGTRAP, 0, 0, 0, 0);
+}
