@@ -195,18 +195,20 @@ static void count(u32 rule)
 				 : "+m"(((u64 *)(__ehdr_start + COUNTERS_OFF + COUNTER_TRAPS))[rule - 1]) : : "cc");
 }
 
-/* Tells the supervisor of a site, or, where back is 0, that no call may be made by
- * sites' records any more. */
-void HIDDEN shim_tell(u64 back, u32 nr, u64 n)
+/* Tells the supervisor something, by an execve, which is always notified, of a path that
+ * is none: of a site (SITE_PATH), or, where that is 0, that no call may be made by sites'
+ * records any more. */
+long HIDDEN shim_tell(u64 path, u64 a, u64 b, u64 c)
 {
-	register long r10 __asm__("r10") = n;
+	register long r10 __asm__("r10") = c;
 	long r = __NR_execve;
 
 	__asm__ volatile("lea 1f(%%rip), %%rbx\n\t"
 			 "jmp shim_open_gate\n"
 			 "1:"
-			 : "+a"(r) : "D"(SITE_PATH), "S"(back), "d"((u64)nr), "r"(r10)
+			 : "+a"(r) : "D"(path), "S"(a), "d"(b), "r"(r10)
 			 : "rbx", "rcx", "r11", "cc", "memory");
+	return r;
 }
 
 /* Where sites are to be patched, the supervisor hears of one when it has been trapped
@@ -220,7 +222,7 @@ static void learn(u64 back, u32 nr, u32 rule)
 		return;
 	u64 n = __atomic_add_fetch(&((struct exit *)(at + SIGSYS_DATA))->seen, 1, __ATOMIC_RELAXED);
 	if (n >= (rule ? SITE_AFTER : SITE_OTHERS) && n <= SITE_MOST && !(n & (n - 1)))
-		shim_tell(back, nr, n);
+		shim_tell(SITE_PATH, back, nr, n);
 }
 
 static void serve(struct context *uc, u32 nr, u32 rule, u64 back)

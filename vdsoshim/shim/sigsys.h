@@ -237,7 +237,7 @@ long HIDDEN shim_sigaction(struct context *uc);
 HIDDEN enum served shim_waits(struct context *uc, u32 nr, u64 back);
 void HIDDEN shim_requeue(void);
 /* sigsys.c */
-void HIDDEN shim_tell(u64 back, u32 nr, u64 n);
+long HIDDEN shim_tell(u64 path, u64 a, u64 b, u64 c);
 void HIDDEN shim_unexit(struct context *uc);
 long HIDDEN shim_begin(int now);
 u64 HIDDEN shim_exit_for(u64 back, u64 family);

@@ -51,19 +51,6 @@
 #define USER_ORIG_RAX 120
 #define USER_RIP 128
 
-/* Calls the supervisor: an execve, which is always notified, of a path that is none. */
-static long tell(u64 path, u64 a, u64 b)
-{
-	long r = __NR_execve;
-
-	__asm__ volatile("lea 1f(%%rip), %%rbx\n\t"
-			 "jmp shim_open_gate\n"
-			 "1:"
-			 : "+a"(r) : "D"(path), "S"(a), "d"(b)
-			 : "rbx", "rcx", "r11", "cc", "memory");
-	return r;
-}
-
 static long ptrace(long request, u32 tid, long addr, long data)
 {
 	return gate(__NR_ptrace, request, tid, addr, data, 0, 0);
@@ -156,7 +143,7 @@ static void APART obey(u32 tid)
 {
 	struct order o;
 
-	while (tell(ORDERS_PATH, (u64)&o, tid) == 1)
+	while (shim_tell(ORDERS_PATH, (u64)&o, tid, 0) == 1)
 		o.result = o.request ? ptrace(o.request, tid, o.addr, o.data) :
 			gate(__NR_wait4, tid, (long)o.room, WALL, 0, 0, 0);
 }
@@ -186,6 +173,11 @@ static int APART seen(u32 tid, u32 stop)
 	long how = t->how, pass = 0;
 
 	if (stop >> 8) {
+		if (stop == EXEC_STOP) {
+			/* Its exit is yet to come; another thread's, perhaps, has told the entry. */
+			t->inside = 1;
+			t->nr = __NR_execve;
+		}
 		if (stop != EXEC_STOP || !STATE->quiet)
 			return 1;
 		obey(tid);
@@ -308,7 +300,7 @@ HIDDEN enum served shim_trace(struct context *uc)
 	switch (uc->rdi) {
 	case PTRACE_TRACEME:
 		mark |= (u64)gate(__NR_gettid, 0, 0, 0, 0, 0, 0);
-		if (tell(TRACED_PATH, (u64)&mark, mark) != 1)
+		if (shim_tell(TRACED_PATH, (u64)&mark, mark, 0) != 1)
 			break;
 		uc->rax = 0;
 		return SERVED;
