@@ -35,7 +35,7 @@ func benchCommand() *cli.Command {
 		"mechanism that can be used here: a call that does nothing, one that is passed through,\n" +
 		"getrandom of several lengths, and clock_gettime; what calls pay that are not reflected, what\n" +
 		"starting costs, and memory. It says how sure each figure is, and what the machine adds.\n\n" +
-		"Everything takes turns, in windows of a quarter of a millisecond, or two where a supervisor\n" +
+		"Everything takes turns, in windows of half a millisecond, or two where a supervisor\n" +
 		"serves, on one processor, in many short sessions with fresh processes. It ends as soon as\n" +
 		"all calls are known within 2 %, and before a minute has passed. Ctrl-C ends it with what\n" +
 		"there is, and status 130."

@@ -31,6 +31,8 @@ const (
 	latencyTurns = 3
 	// No turn takes longer.
 	latencyTurn = 25 * time.Millisecond
+	// No further turn begins then in a run that is to take less than a minute.
+	latencyEnd = 50 * time.Second
 )
 
 // latencies times calls one by one. Reading the counter takes longer than some of
@@ -55,6 +57,9 @@ func (b *bench) latencies(ctx context.Context) {
 		}
 	}
 	for turn := range latencyTurns {
+		if turn > 0 && b.o.until > 0 && time.Since(b.started) > latencyEnd {
+			return
+		}
 		for i, t := range b.tasks {
 			if ctx.Err() != nil {
 				return

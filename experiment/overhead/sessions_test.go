@@ -54,7 +54,7 @@ func TestEndsWhenPrecise(t *testing.T) {
 			long.simulate(rng, &drift, place)
 		}
 		truth := results.Summarize(long.tasks[0].cycles).Median
-		const times = 120
+		const times = 80
 		held, all, sessions := 0, 0, 0
 		for range times {
 			b := simulated(ways)
