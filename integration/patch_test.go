@@ -243,3 +243,21 @@ func TestUnmappedVDSO(t *testing.T) {
 		t.Errorf("missed: %+v", c.Missed)
 	}
 }
+
+// TestPatchLoop: where a loop leads past the first jump there is another.
+func TestPatchLoop(t *testing.T) {
+	for _, how := range []string{"glibc", "glibc-no-pie"} {
+		p := program{argv: []string{victim(t, "hoisted.c", how)}, flags: patchPolicy(t, "getppid")}
+		c, o := p.count(t)
+		if n, _ := c.of("getppid", "patch"); o.stdout != "0 calls went wrong\n" || n < 39000 {
+			t.Errorf("%s: %d patched\n%s%s", describe(o.status), n, o.stdout, o.stderr)
+		}
+		p.flags = writePolicy(t, dispatchOne)
+		if c, o = p.count(t); o.stdout != "0 calls went wrong\n" {
+			t.Errorf("%s\n%s%s", describe(o.status), o.stdout, o.stderr)
+		}
+		if n, _ := c.of("getppid", "patch"); n < 39000 {
+			t.Errorf("under dispatch %d calls came by the patch", n)
+		}
+	}
+}

@@ -154,11 +154,15 @@ func (p *Patcher) patch(mem memory, plan *site.Plan, bias uint64, nr, counter in
 	if why == errNoArea {
 		shape, why = p.options(mem, plan, bias, nr, counter, areas, true)
 	}
-	if mmap == nil || why != errNoArea {
+	passed := why == errPassedBy
+	if passed {
+		why = errPatched
+	}
+	if mmap == nil || why != errNoArea && !passed {
 		return shape, why
 	}
 	for _, o := range plan.Options {
-		if !o.Online {
+		if !o.Online || o.Bypassed && passed {
 			continue
 		}
 		w := writer{p: p, mem: mem, plan: plan, option: o, bias: bias, nr: nr, areas: slices.Clone(areas), counter: counter, mmap: mmap}
@@ -178,17 +182,23 @@ func (p *Patcher) patch(mem memory, plan *site.Plan, bias uint64, nr, counter in
 	return 0, why
 }
 
-// options tries a plan's options, best first.
+// errPassedBy means that a site is patched where a branch of its function leads past the jump.
+var errPassedBy = errors.New("patched where a branch leads past it")
+
+// options tries a plan's options, best first. Where calls keep coming from a site that is
+// patched, by a branch that leads past the jump, they may be met by another jump behind that.
 func (p *Patcher) options(mem memory, plan *site.Plan, bias uint64, nr, counter int, areas []area, reuse bool) (site.Shape, error) {
 	why := ErrOffline
 	for _, o := range plan.Options {
-		if !o.Online {
+		if !o.Online || o.Bypassed && why == errPassedBy {
 			continue
 		}
 		w := writer{p: p, mem: mem, plan: plan, option: o, bias: bias, nr: nr, areas: slices.Clone(areas), counter: counter, reuse: reuse}
 		switch err := w.write(); {
 		case err == nil:
 			return o.Shape, nil
+		case err == errPatched && o.Bypassed:
+			why = errPassedBy
 		case err != errNoArea && err != errTaken:
 			return 0, err
 		case why == ErrOffline || err == errNoArea:
