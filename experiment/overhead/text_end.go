@@ -46,7 +46,9 @@ func (p *printer) end() {
 	if p.run.Interrupted {
 		p.wrap("", "note: interrupted after "+time.Duration(p.run.Seconds*1e9).Round(100*time.Millisecond).String()+": this is what there is")
 	}
-	p.wrap("", p.machine())
+	on, with := p.machine()
+	p.wrap("", "machine: "+on)
+	p.wrap("", "with: "+with)
 	p.wrap("", "reproduce: "+results.CommandLine(p.run.Command))
 }
 
@@ -85,16 +87,18 @@ func (p *printer) subtracted() string {
 	return "subtracted: the loop, " + strings.Join(parts, ", ")
 }
 
-func (p *printer) machine() string {
+// machine is one line of what was measured on, and one of what else belongs to it.
+func (p *printer) machine() (on, with string) {
 	m := &p.run.Machine
-	parts := []string{fmt.Sprintf("machine: %s, %d processors", m.CPU, m.CPUs)}
-	if m.TSCHz > 0 {
-		parts = append(parts, fmt.Sprintf("TSC %.4g GHz", m.TSCHz/1e9))
-	}
+	parts := []string{m.CPU, fmt.Sprintf("%d processors", m.CPUs)}
 	if m.Hypervisor != "" {
 		parts = append(parts, m.Hypervisor)
 	}
-	parts = append(parts, "Linux "+m.Kernel)
+	on = strings.Join(append(parts, "Linux "+m.Kernel), ", ")
+	parts = nil
+	if m.TSCHz > 0 {
+		parts = append(parts, fmt.Sprintf("TSC %.4g GHz", m.TSCHz/1e9))
+	}
 	if m.LibC != "" {
 		parts = append(parts, m.LibC)
 	}
@@ -104,7 +108,7 @@ func (p *printer) machine() string {
 	} else if len(m.Mitigations) > 0 {
 		parts = append(parts, "no mitigations")
 	}
-	return strings.Join(append(parts, "reflect "+m.Reflect), ", ")
+	return on, strings.Join(append(parts, "reflect "+m.Reflect), ", ")
 }
 
 // wrap writes text in lines of at most Width columns, further ones indented.
