@@ -38,6 +38,8 @@ func TestSignalPrograms(t *testing.T) {
 		{"sigsys", []string{victim(t, "sigsys.c", "glibc")}, "jumped 1000"},
 		{"sigsys-static", []string{victim(t, "sigsys.c", "glibc-static")}, "jumped 1000"},
 		{"sigsys-musl", []string{victim(t, "sigsys.c", "musl-static")}, "jumped 1000"},
+		{"maskwaits", []string{victim(t, "maskwaits.c", "glibc")}, "rt_sigsuspend"},
+		{"manysites", []string{victim(t, "manysites.c", "glibc")}, "threads 20"},
 		{"sigown", []string{victim(t, "sigown.c", "glibc")}, "dispatched 1002 caught 5"},
 		{"cancel", []string{victim(t, "cancel.cc", "c++")}, ""},
 		{"pipeline", []string{"bash", "-c", `for i in 1 2 3 4 5 6 7 8; do seq 1000 | sort -rn | head -n 3 | tr '\n' ' '; done; trap 'echo got' USR1; kill -USR1 $$; (exit 7); echo $?`}, "got"},

@@ -43,15 +43,16 @@
 #define GRND_INSECURE 4
 #define HASH 0x9e3779b97f4a7c15UL
 
-/* The exit of a family for calls whose site ends at back, 0 where the table is full. */
-u64 HIDDEN shim_exit_for(u64 back, u64 family)
+/* One of count exits of a family, from the first on, for calls whose site ends at back; 0
+ * where all are taken. */
+static u64 exit_among(u64 back, u64 family, u64 first, u64 count)
 {
 	u64 exits = (u64)shim_exits + family;
 	struct exit *data = (struct exit *)(exits + SIGSYS_DATA);
-	u64 hash = back * HASH >> 32, others = (family == EXIT_OPEN ? OPEN_EXITS : EXEMPT_EXITS) - 1;
+	u64 hash = back * HASH >> 32;
 
-	for (u64 n = 0; n < others; n++) {
-		u64 i = 1 + (hash + n) % others;
+	for (u64 n = 0; n < count; n++) {
+		u64 i = first + (hash + n) % count;
 		u64 is = __atomic_load_n(&data[i].back, __ATOMIC_RELAXED);
 
 		if (!is && __atomic_compare_exchange_n(&data[i].back, &is, back, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -60,6 +61,17 @@ u64 HIDDEN shim_exit_for(u64 back, u64 family)
 			return exits + EXIT_SIZE * i;
 	}
 	return 0;
+}
+
+static u64 last_exit(u64 family)
+{
+	return (family == EXIT_OPEN ? OPEN_EXITS : EXEMPT_EXITS) - KEPT_EXITS;
+}
+
+/* The exit of a family for calls whose site ends at back, 0 where the table is full. */
+u64 HIDDEN shim_exit_for(u64 back, u64 family)
+{
+	return exit_among(back, family, 1, last_exit(family) - 1);
 }
 
 /* The masked exit that rip is in, at its system call or behind it. */
@@ -163,7 +175,8 @@ static void call_here(struct context *uc)
 
 /* Where more sites make calls than there are exits, the call is made here, with the
  * program's signals let in: what its handlers see of the stack is the difference.
- * A child with a stack of its own can't begin here. */
+ * A child with a stack of its own can't begin here, and one that shares it must not: for those
+ * exits are kept. */
 static void call_waiting(struct context *uc, u32 nr)
 {
 	u64 all = ~0UL;
@@ -181,6 +194,8 @@ static void leave_by_exit(struct context *uc, u32 nr, u64 back, u64 family)
 {
 	u64 at = shim_exit_for(back, family);
 
+	if (!at && (nr == __NR_clone || nr == __NR_clone3 || nr == __NR_fork || nr == __NR_vfork))
+		at = exit_among(back, family, last_exit(family), KEPT_EXITS);
 	if (!at)
 		call_waiting(uc, nr);
 	else

@@ -58,6 +58,7 @@
 #define EXIT_SIZE 16
 #define EXIT_EXEMPT 0
 #define EXEMPT_EXITS 511	/* the first is a gate, as of the others */
+#define KEPT_EXITS 16		/* the last of a family: for calls that make threads and processes */
 #define EXIT_RETURN (EXEMPT_EXITS * EXIT_SIZE)	/* where the program's handlers return */
 #define EXIT_MASKED 0x2000	/* with another argument in a register than the program's */
 #define MASKED_SIZE 64

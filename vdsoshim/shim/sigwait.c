@@ -39,9 +39,12 @@ static enum served masked(struct context *uc, u32 group, u64 *reg, const struct 
 	/* No room: here, then, where the handlers of other signals see more stack. */
 	u64 ptr[3] = { (u64)&want->mask, want->size, want->more };
 	u64 had = *reg;
+	int did = blocks();
 	if (to)
 		*reg = to == 2 ? (u64)ptr : (u64)&want->mask;
+	set_blocks(want->blocked != 0);
 	uc->rax = gate(want->nr, uc->rdi, uc->rsi, uc->rdx, uc->r10, uc->r8, uc->r9);
+	set_blocks(did);
 	*reg = had;
 	return SERVED;
 }
