@@ -175,7 +175,7 @@ func (p *printer) scale(f *results.Figure) (times float64, unit string) {
 
 func (p *printer) section(s section) {
 	_, unit := p.scale(s.figures[0])
-	fmt.Fprintf(p, "%s\n  %-15s %9s  %-19s %9s\n", s.title, unit, "median", "95 %", "ratio")
+	fmt.Fprintf(p, "%s\n  %-15s %9s  %-19s %9s\n", s.title, unit, "median", "95 % interval", "ratio")
 	var notes []string
 	for _, f := range s.figures {
 		times, _ := p.scale(f)
