@@ -42,6 +42,15 @@ func TestOtherCalls(t *testing.T) {
 	}
 }
 
+// TestManySites: more sites make calls than the handler has exits for.
+func TestManySites(t *testing.T) {
+	p := program{argv: []string{victim(t, "sitesbeyond.c", "glibc")}, flags: writePolicy(t, dispatchOne)}
+	c, o := p.count(t)
+	if n, _ := c.of("getppid", "patch"); o.stdout != "0 calls went wrong\n" || n < 600000 {
+		t.Errorf("of 700000 calls %d came by patched sites\n%s%s", n, o.stdout, o.stderr)
+	}
+}
+
 // TestOtherSites: a program that lets calls from one range of its own through has them
 // made there again.
 func TestOtherSites(t *testing.T) {

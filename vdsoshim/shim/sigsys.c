@@ -232,10 +232,15 @@ static void learn(u64 back, u32 nr, u32 rule)
 {
 	if (nr >= DISPATCH_CALLS || shim_table[nr] <= DISPATCH_FORGET || STATE->own)
 		return;
-	u64 at = shim_exit_for(back, EXIT_EXEMPT);
-	if (!at)
-		return;
-	u64 n = __atomic_add_fetch(&((struct exit *)(at + SIGSYS_DATA))->seen, 1, __ATOMIC_RELAXED);
+	u64 at = shim_exit_for(back, EXIT_EXEMPT), n;
+	if (at) {
+		n = __atomic_add_fetch(&((struct exit *)(at + SIGSYS_DATA))->seen, 1, __ATOMIC_RELAXED);
+	} else {
+		/* Those that have no exit are counted together. */
+		n = SITE_BEYOND;
+		if (__atomic_add_fetch(&STATE->beyond, 1, __ATOMIC_RELAXED) % SITE_BEYOND)
+			return;
+	}
 	if (n >= (rule ? SITE_AFTER : SITE_OTHERS) && n <= SITE_MOST && !(n & (n - 1)))
 		shim_tell(SITE_PATH, back, nr, n);
 }

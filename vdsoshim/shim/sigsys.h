@@ -43,6 +43,7 @@
 #define SITE_AFTER 2
 #define SITE_OTHERS 32	/* where no rule names the call: the kernel's own, by a signal */
 #define SITE_MOST 4096
+#define SITE_BEYOND 64
 
 /* Likewise: a process asks to be traced. Its arguments are an address in its memory and what
  * stands there. */
@@ -172,6 +173,7 @@ struct state {
 		unsigned char how, inside;
 		unsigned short nr;	/* of the call whose entry was told */
 	} traced[TRACED];
+	u32 beyond;	/* calls from sites that have no exit */
 };
 
 struct traps {
