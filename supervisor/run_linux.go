@@ -20,7 +20,7 @@ import (
 )
 
 // maxReceivers bounds the threads that serve one run. Each handoff occupies one
-// for some hundred microseconds; more of them than this wait their turn.
+// for some hundred microseconds; where all but one are occupied, more wait their turn.
 const maxReceivers = 48
 
 // minReceivers is how many threads stay to wait for notifications when nothing
@@ -72,12 +72,13 @@ type run struct {
 	// executed the program, then 0.
 	first atomic.Int32
 
-	// receivers counts the threads, idle those of them that wait in RECV.
+	// receivers counts the threads, idle those of them that wait in RECV, or soon will.
 	receivers, idle atomic.Int32
 	handoffs        atomic.Int32 // execs that are served or wait to be
 	done            sync.WaitGroup
 
 	mu        sync.Mutex
+	engaged   int                // receivers that serve an exec
 	waiting   []notification     // execs that no thread was free for
 	expected  map[int32]*handoff // images that are being handed off, by process
 	askers    map[int]int        // processes that asked to be traced from their next exec on, and a pidfd of each
@@ -176,6 +177,7 @@ func (r *run) spawn() bool {
 		return false
 	}
 	r.done.Add(1)
+	r.idle.Add(1) // no more are made while this one is on its way
 	go r.receive()
 	return true
 }
@@ -188,8 +190,17 @@ func (r *run) receive() {
 	defer func() { r.enlist(tid, false) }()
 	s, locked := newServer(r), false
 	// A handoff under way needs a receiver to the end.
+	counted := true // as idle, by spawn
+	defer func() {
+		if counted {
+			r.idle.Add(-1)
+		}
+	}()
 	for !r.closing.Load() || r.handoffs.Load() > 0 {
-		r.idle.Add(1)
+		if !counted {
+			r.idle.Add(1)
+		}
+		counted = false
 		e := recvNotif(r.listener, &s.n)
 		idle := r.idle.Add(-1)
 		if !locked && e != unix.ENOENT {
@@ -235,12 +246,10 @@ func (r *run) receive() {
 			continue
 		}
 		r.handoffs.Add(1)
-		// A handoff waits for a notification of its own, so one receiver must
-		// stay free for it.
-		if idle == 0 && !r.spawn() {
-			r.mu.Lock()
-			r.waiting = append(r.waiting, s.n)
-			r.mu.Unlock()
+		if idle == 0 {
+			r.spawn()
+		}
+		if !r.engage(&s.n) {
 			continue
 		}
 		for more := true; more; more = r.next(&s.n) {
@@ -253,11 +262,27 @@ func (r *run) receive() {
 	}
 }
 
-// next takes an exec that was put off.
+// engage makes this receiver one that serves execs. A handoff waits for a notification
+// of its own, so the last one must stay free for it: that one puts the exec off. Those
+// that are engaged then take it when they are done ([run.next]).
+func (r *run) engage(n *notification) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.engaged == maxReceivers-1 {
+		r.waiting = append(r.waiting, *n)
+		return false
+	}
+	r.engaged++
+	return true
+}
+
+// next takes an exec that was put off. If there is none, this receiver serves no exec
+// any more.
 func (r *run) next(n *notification) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.waiting) == 0 {
+		r.engaged--
 		return false
 	}
 	*n = r.waiting[0]
