@@ -12,7 +12,6 @@ import (
 	"github.com/sysreflect/sysreflect/bpf"
 	"github.com/sysreflect/sysreflect/internal/early"
 	"github.com/sysreflect/sysreflect/policy"
-	"github.com/sysreflect/sysreflect/reflect"
 	"github.com/sysreflect/sysreflect/supervisor/internal/guardian"
 	"github.com/sysreflect/sysreflect/vdsoshim"
 )
@@ -165,110 +164,6 @@ func (c *Cmd) begin(r *run) error {
 	return nil
 }
 
-// awaitExec returns when the program runs or could not be executed.
-func (c *Cmd) awaitExec() error {
-	select {
-	case <-c.run.ran:
-	case <-c.exited:
-		select {
-		case <-c.run.ran: // and ended at once
-		default:
-			c.copies.abandon()
-			<-c.empty
-			if c.failure != nil {
-				return c.failure
-			}
-			return &ExecError{c.Path, fmt.Errorf("killed before it ran: %w", &ExitError{c.State})}
-		}
-	}
-	c.copies.started()
-	return nil
-}
-
-// watch follows the guardian's messages until the tree is gone, or, where Wait itself
-// does it, until that may return: then another goroutine goes on.
-func (c *Cmd) watch() {
-	end := func(s *State, failure error) {
-		if !c.ended {
-			c.ended = true
-			c.State, c.failure = s, failure
-			close(c.exited)
-			if c.left {
-				close(c.waited)
-			}
-		}
-	}
-	for more := true; more; {
-		if c.inline && c.ended {
-			c.inline = false
-			go c.watch()
-			return
-		}
-		c.await()
-		m, fd, err := c.keeper.receive()
-		if fd >= 0 {
-			unix.Close(fd)
-		}
-		if err != nil {
-			// Where nothing is left that is how it ends. Where it was killed, with
-			// nobody to adopt and kill what remains, do what can be done.
-			if !c.ended {
-				unix.Kill(c.pid, unix.SIGKILL)
-			}
-			end(&State{}, err)
-			break
-		}
-		switch m.Type {
-		case guardian.Exit:
-			c.left = m.Detail != 0
-			end(&State{unix.WaitStatus(m.Status), m.Rusage}, nil)
-			more = c.left
-		case guardian.ExecFailed:
-			if m.Detail != 0 {
-				end(&State{}, startError(guardian.Step(m.Detail), unix.Errno(m.Status)))
-			} else {
-				end(&State{}, &ExecError{c.Path, unix.Errno(m.Status)})
-			}
-			more = false
-		case guardian.Stop:
-			sig := unix.WaitStatus(m.Status).StopSignal()
-			rests := func() bool { return isStopped(c.pid) }
-			if t := c.run.tracer; t != nil {
-				rests = func() bool { return t.rests(c.pid, sig) }
-			}
-			c.relay.stopped(c.keeper, sig, rests)
-		case guardian.Signal:
-			c.relay.sighted(unix.Signal(m.Status))
-		}
-	}
-	c.keeper.collect()
-	if !c.left {
-		close(c.waited) // no zombie is left either, in containers where nobody reaps
-	}
-	if c.inline {
-		c.unfinished = true // nobody may ask, and to start a goroutine wakes a thread
-		return
-	}
-	runtime.Gosched() // likewise
-	c.finish()
-}
-
-// finishNow is for who waits for c.empty: it does what watch left undone.
-func (c *Cmd) finishNow() {
-	if c.unfinished {
-		c.unfinished = false
-		c.finish()
-	}
-}
-
-// finish releases what the run holds, once no process is left.
-func (c *Cmd) finish() {
-	c.keeper.space.Release()
-	c.run.final.Store(ptr(c.run.counters()))
-	c.run.stop()
-	close(c.empty)
-}
-
 func ptr[T any](v T) *T { return &v }
 
 func startError(step guardian.Step, e unix.Errno) error {
@@ -280,60 +175,6 @@ func startError(step guardian.Step, e unix.Errno) error {
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	return err
-}
-
-// fillTable prepares what the receivers look up.
-func (r *run) fillTable(handlers map[string]reflect.Handler) error {
-	r.entries = make([]entry, len(r.plan.Rules))
-	for i := range r.plan.Rules {
-		rule := &r.plan.Rules[i]
-		if rule.Nr < 0 || rule.Nr >= tableSize {
-			return fmt.Errorf("system call number %d is out of range", rule.Nr)
-		}
-		h, err := r.handlerFor(rule, handlers)
-		if err != nil {
-			return err
-		}
-		r.handoffNotified = r.handoffNotified || isHandoffCall(rule.Name)
-		r.entries[i].rule, r.entries[i].handler = rule, h
-		if r.table[rule.Nr] == 0 {
-			r.table[rule.Nr] = uint16(i + 1)
-		}
-		r.entries[i].data = bpf.RuleData(r.plan, i)
-	}
-	return nil
-}
-
-// handlerFor is what serves a rule's notifications; nil leaves the call to the
-// kernel.
-func (r *run) handlerFor(rule *policy.Rule, handlers map[string]reflect.Handler) (reflect.Handler, error) {
-	name := rule.Name
-	switch a := rule.Action; a.Kind {
-	case policy.Return:
-		return constant(a.Value, 0), nil
-	case policy.Errno:
-		return constant(0, unix.Errno(a.Errno)), nil
-	case policy.Deny:
-		return constant(0, unix.EPERM), nil
-	case policy.Go:
-		name = a.Handler
-		if h := handlers[name]; h != nil {
-			return h, nil
-		}
-	case policy.Passthrough:
-		return leave, nil
-	case policy.Shim:
-	default:
-		return nil, nil
-	}
-	if name == "getrandom" && r.streams != nil {
-		return r.seeded(), nil
-	}
-	h, ok := reflect.Builtin(name)
-	if !ok {
-		return nil, fmt.Errorf("%s: %w %q", rule.Name, ErrNoHandler, name)
-	}
-	return h, nil
 }
 
 // chooseBase picks where the shim goes in every program of the run.

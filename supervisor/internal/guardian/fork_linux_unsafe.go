@@ -9,7 +9,7 @@ import (
 
 const (
 	pageSize  = 4096
-	stateSize = 0x13000 // guardian.c's STATE_SIZE
+	stateSize = 0x13000 // state.h's STATE_SIZE
 	launchOff = 0x8000  // of struct state: the launch block's address, then the mask
 	stackSize = 0x4000  // at its beginning
 )

@@ -20,7 +20,7 @@ import (
 // A Type says what a Message tells.
 type Type uint32
 
-// The types of messages, guardian.c's enum.
+// The types of messages, state.h's enum.
 const (
 	Started    Type = iota + 1 // the listener comes with it; Detail 1: without WAIT_KILLABLE_RECV
 	Failed                     // nothing runs; Status is the errno, Detail the Step

@@ -117,7 +117,7 @@ func (w *block) calls(calls []Call) uint64 {
 	return at
 }
 
-// write lays l out in b as guardian.c's struct launch, with all that it points to
+// write lays l out in b as state.h's struct launch, with all that it points to
 // behind it; at is b's address.
 func (l *Launch) write(b []byte, at uintptr) error {
 	w := &block{b: b[:8*launchWords], at: at}
