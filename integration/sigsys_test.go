@@ -138,6 +138,49 @@ func TestPatchOverTrap(t *testing.T) {
 	}
 }
 
+// TestSitesOverTrap: each trapped call is counted for its site, once.
+func TestSitesOverTrap(t *testing.T) {
+	p := program{argv: []string{"sh", "-c", victim(t, "sigdrop.c", "glibc") + "; for i in 1 2 3; do id -u; done"}, flags: append(overTrap(t), "--sites")}
+	c, o := p.count(t)
+	if o.status != 0 || !strings.HasPrefix(o.stdout, "wrong 0,") {
+		t.Fatalf("%s\n%s%s", describe(o.status), o.stdout, o.stderr)
+	}
+	var trapped, patched, byTrap, byPatch uint64
+	for _, s := range c.Sites {
+		trapped += s.Trapped
+		patched += s.Patched
+	}
+	for _, call := range []string{"getrandom", "getuid", "getppid", "read", "write", "openat"} {
+		n, _ := c.of(call, "trap")
+		byTrap += n
+		n, _ = c.of(call, "patch")
+		byPatch += n
+	}
+	if trapped != byTrap || patched != byPatch || byTrap == 0 {
+		t.Errorf("%d trapped and %d patched at sites, %d and %d in all", trapped, patched, byTrap, byPatch)
+	}
+}
+
+// TestNoDispatch: where the kernel has no Syscall User Dispatch, sud says so, and trap works.
+func TestNoDispatch(t *testing.T) {
+	filter := victim(t, "filter.c", "glibc-static")
+	argv := func(m string) []string {
+		return []string{filter, "nodispatch", reflectBinary, "run", "-m", m, "--", "/bin/echo", "ran"}
+	}
+	p := program{}
+	o := p.run(t, argv("sud"))
+	if describe(o.status) != "status 125" || strings.Contains(o.stdout, "\nran") || !strings.Contains(o.stderr, "needs Syscall User Dispatch, which Linux has from 5.11 on") {
+		t.Errorf("sud: %s\n%s%s", describe(o.status), o.stdout, o.stderr)
+	}
+	if o = p.run(t, argv("trap")); o.status != 0 || !strings.HasSuffix(o.stdout, "ran\n") {
+		t.Errorf("trap: %s\n%s%s", describe(o.status), o.stdout, o.stderr)
+	}
+	doctor := p.run(t, []string{filter, "nodispatch", reflectBinary, "doctor", "--quick"})
+	if !regexp.MustCompile(`(?m)^sud +no .* sud: `).MatchString(doctor.stdout) {
+		t.Errorf("doctor does not say why: %s", doctor.stdout)
+	}
+}
+
 // TestSignalMechanisms runs by SIGSYS what other tests run by the default mechanism, as
 // TestTracer does by a tracer. Left out are those that look at the dispositions in
 // /proc, and those of images that can't have a handler: see docs/mechanisms.md, trap.

@@ -18,6 +18,11 @@ type counters struct {
 		Count          uint64 `json:"count"`
 		Errors         uint64 `json:"errors"`
 	} `json:"calls"`
+	Sites []struct {
+		Calls   []string `json:"calls"`
+		Trapped uint64   `json:"trapped"`
+		Patched uint64   `json:"patched"`
+	} `json:"sites"`
 	Programs uint64 `json:"programs"`
 	Execs    uint64 `json:"execs"`
 	Missed   []struct {

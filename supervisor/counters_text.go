@@ -77,18 +77,21 @@ func times(n uint64) string {
 func writeSites(w io.Writer, sites []Site) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(sites) == 0 {
-		fmt.Fprintln(t, "no site was notified")
+		fmt.Fprintln(t, "no site was notified or trapped")
 		return t.Flush()
 	}
-	fmt.Fprintln(t, "site\tsymbol\tcalls\tshape\tprocesses\tnotified\tpatched\twhy not")
+	fmt.Fprintln(t, "site\tsymbol\tcalls\tshape\tprocesses\tnotified\ttrapped\tpatched\twhy not")
 	sorted := slices.Clone(sites)
-	slices.SortStableFunc(sorted, func(a, b Site) int { return cmp.Compare(b.Notified+b.Patched, a.Notified+a.Patched) })
+	slices.SortStableFunc(sorted, func(a, b Site) int { return cmp.Compare(b.made(), a.made()) })
 	for _, s := range sorted {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n",
-			s.name(), dash(s.Function), s.callNames(), dash(s.Shape), s.Processes, s.Notified, s.Patched, dash(s.Why))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n",
+			s.name(), dash(s.Function), s.callNames(), dash(s.Shape), s.Processes, s.Notified, s.Trapped, s.Patched, dash(s.Why))
 	}
 	return t.Flush()
 }
+
+// made is how many calls the site made.
+func (s *Site) made() uint64 { return s.Notified + s.Trapped + s.Patched }
 
 // name is the file's name and the offset in it.
 func (s *Site) name() string {

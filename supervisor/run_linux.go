@@ -24,6 +24,7 @@ type run struct {
 	listener int
 	closing  atomic.Bool
 	timed    bool // measure the time per call
+	follow   bool // count calls for each site
 	plain    bool // without WAIT_KILLABLE_RECV
 
 	// handoffNotified means that the plan has rules for calls that a handoff

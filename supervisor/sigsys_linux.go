@@ -44,7 +44,7 @@ func (r *run) sigsys() *vdsoshim.Sigsys {
 	if !bpf.UsesSignals(r.plan) {
 		return nil
 	}
-	s := &vdsoshim.Sigsys{Dispatch: r.plan.Uses(policy.SUD), Numbers: map[int]vdsoshim.Trapped{}}
+	s := &vdsoshim.Sigsys{Dispatch: r.plan.Uses(policy.SUD), Follow: r.follow, Numbers: map[int]vdsoshim.Trapped{}}
 	for nr := range vdsoshim.DispatchCalls {
 		switch {
 		case bpf.IsSignalCall(nr):
@@ -100,7 +100,7 @@ func (s *server) tells() bool {
 func (s *server) learn() {
 	p, n := s.r.patching, &s.n
 	s.resp = response{id: n.id, err: -int32(unix.EFAULT)} // nobody looks at it
-	back, nr, times := n.args[1], n.args[2], n.args[3]
+	back, nr, times := n.args[1], n.args[2], n.args[3]&^vdsoshim.SiteUncounted
 	v := visit{r: s.r, n: n}
 	switch {
 	case p == nil || n.pid == 0 || nr >= tableSize:
@@ -117,6 +117,11 @@ func (s *server) learn() {
 		}
 	}
 	v.end()
+	if !v.answered && times != n.args[3] && p != nil && nr < tableSize && n.pid != 0 {
+		if counter := p.patcher.Trapped(int(n.pid), back-syscallInsn, int(nr)); counter > 0 {
+			s.resp = response{id: n.id, val: int64(counter)}
+		}
+	}
 	if !v.answered { // else it is told again, and there is nothing to do then
 		sendNotif(s.r.listener, &s.resp)
 	}

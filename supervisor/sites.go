@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/sysreflect/sysreflect/policy"
+	"github.com/sysreflect/sysreflect/reflect/patch"
 	"github.com/sysreflect/sysreflect/reflect/site"
 )
 
@@ -28,7 +29,10 @@ type Site struct {
 	// Notified is how many calls the supervisor was asked about, Patched how many
 	// came into the shim by the patch.
 	Notified uint64 `json:"notified"`
-	Patched  uint64 `json:"patched"`
+	// Trapped is how many a handler of SIGSYS in the program served, where the rule's
+	// base is trap.
+	Trapped uint64 `json:"trapped"`
+	Patched uint64 `json:"patched"`
 	// Why says why it was not patched, where it was not; the last reason.
 	Why string `json:"why,omitempty"`
 }
@@ -43,7 +47,7 @@ func (r *run) sites() []Site {
 	for _, s := range r.patching.patcher.Sites() {
 		row := Site{
 			Module: s.Module, Offset: s.Offset, Function: s.Function, Shape: s.Shape,
-			Processes: s.Patched, Notified: s.Notified,
+			Processes: s.Patched, Notified: s.Notified, Trapped: s.Trapped,
 		}
 		for _, nr := range s.Calls {
 			name, ok := policy.Name(nr)
@@ -54,6 +58,7 @@ func (r *run) sites() []Site {
 		}
 		if s.Counter > 0 && s.Counter < len(counts) {
 			row.Patched = counts[s.Counter]
+			row.Trapped += counts[patch.TrapCounters+s.Counter]
 		}
 		if s.Err != nil && s.Patched == 0 {
 			row.Why = s.Err.Error()

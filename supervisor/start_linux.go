@@ -33,8 +33,14 @@ func (c *Cmd) Start() error {
 			return err // before anything runs
 		}
 	}
+	if c.Plan.Uses(policy.SUD) {
+		// By which no thread is armed, nor disarmed.
+		if err := unix.Prctl(unix.PR_SET_SYSCALL_USER_DISPATCH, unix.PR_SYS_DISPATCH_OFF, 0, 0, 0); err != nil {
+			return fmt.Errorf("mechanism sud can't be used: it needs Syscall User Dispatch, which Linux has from 5.11 on: %w", err)
+		}
+	}
 	r := newRun(c.Plan)
-	r.user, r.timed, r.warn = c.VDSO, c.Stats, c.Warn
+	r.user, r.timed, r.follow, r.warn = c.VDSO, c.Stats, c.FollowSites, c.Warn
 	r.tracer = newTracer(r)
 	if err := c.copies.connect(c.Stdin, c.Stdout, c.Stderr, c.ExtraFiles); err != nil {
 		c.copies.abandon()

@@ -37,6 +37,7 @@ const (
 	SigsysOff             = 0x2e000
 	SigsysSize            = 0x5000
 	SitePath              = 0x2
+	SiteUncounted         = 0x100000000
 	SlotsOff              = 0x33000
 	SlotsSize             = 0x40000
 	StepAuxv              = 0x4
@@ -90,6 +91,7 @@ const (
 	planPatch      = 0x18
 	planSigsys     = 0x1c
 	sigsysCount    = 0x4
+	sigsysFollow   = 0x10
 	sigsysMost     = 0x8
 	sigsysSud      = 0x2
 	sigsysTrap     = 0x1
@@ -118,7 +120,7 @@ const (
 )
 
 var (
-	actionAt           = function{0xc17e, 47}
+	actionAt           = function{0xc1df, 47}
 	actions            = function{0xa240, 1024}
 	begin              = function{0xba59, 117}
 	chachaAvx2         = function{0x8cc0, 2816}
@@ -141,19 +143,19 @@ var (
 	getrandomRare      = function{0xa856, 446}
 	handled            = function{0xfff0, 16}
 	handoffMain        = function{0xaa7b, 2065}
-	install            = function{0xc1ad, 224}
-	intern             = function{0xc104, 122}
+	install            = function{0xc20e, 224}
+	intern             = function{0xc165, 122}
 	maskedAt           = function{0xb3ab, 41}
 	openGate           = function{0x10c00, 16}
-	peek               = function{0xc4b3, 94}
-	poke               = function{0xc511, 174}
+	peek               = function{0xc514, 94}
+	poke               = function{0xc572, 174}
 	rdpid              = function{0xa000, 8}
-	readable           = function{0xc482, 49}
+	readable           = function{0xc4e3, 49}
 	reflectedGetrandom = function{0x5ec0, 2368}
 	requeue            = function{0xbb8b, 124}
 	restorer           = function{0xa701, 79}
-	sigaction          = function{0xc28d, 501}
-	sigsys             = function{0xbc07, 1277}
+	sigaction          = function{0xc2ee, 501}
+	sigsys             = function{0xbc07, 1374}
 	stopped            = function{0x113f0, 16}
 	stubClockGetres    = function{0xa020, 16}
 	stubClockGettime   = function{0xa010, 16}
@@ -163,13 +165,13 @@ var (
 	stubTime           = function{0xa040, 16}
 	take               = function{0xbace, 189}
 	tell               = function{0xba42, 23}
-	trace              = function{0xd811, 360}
-	traceme            = function{0xd979, 105}
+	trace              = function{0xd872, 360}
+	traceme            = function{0xd9da, 105}
 	unexit             = function{0xb3d4, 342}
-	unlooked           = function{0xd7c8, 73}
-	virtual            = function{0xc5bf, 957}
-	wait               = function{0xd5da, 494}
-	waits              = function{0xcc6b, 547}
+	unlooked           = function{0xd829, 73}
+	virtual            = function{0xc620, 957}
+	wait               = function{0xd63b, 494}
+	waits              = function{0xcccc, 547}
 )
 
 var (

@@ -13,6 +13,9 @@ type Sigsys struct {
 	// Dispatch arms Syscall User Dispatch too, so that every call reaches the
 	// handler.
 	Dispatch bool
+	// Follow has calls counted for each site that is to be patched: COUNTER numbers come
+	// with the answers to what the handler tells.
+	Follow bool
 	// Rules are the policy's, in its order: the filter tells which one a call met.
 	Rules []TrapRule
 	// Numbers says more of numbers that no rule decides alone.
@@ -56,6 +59,9 @@ func (c *completion) writeTraps() error {
 	}
 	if c.o.Count {
 		flags |= sigsysCount
+	}
+	if s.Follow {
+		flags |= sigsysFollow
 	}
 	alone := 0
 	for i := range s.Rules {

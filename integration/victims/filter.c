@@ -6,6 +6,7 @@
 //	        needs and neither mmap, close nor prctl
 //	roomy   the same with mmap, munmap, close, prctl, mprotect and seccomp
 //	twice   two harmless filters, by all threads
+//	nodispatch  Syscall User Dispatch is unknown, as before Linux 5.11
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/audit.h>
@@ -72,6 +73,12 @@ int main(int argc, char **argv)
 			on(SYS_getppid, SECCOMP_RET_ERRNO | 77);
 			install(SECCOMP_RET_ALLOW, SECCOMP_FILTER_FLAG_TSYNC);
 		}
+	} else if (!strcmp(argv[1], "nodispatch")) {
+		begin();
+		put((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3));
+		put((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)));
+		on(59 /* PR_SET_SYSCALL_USER_DISPATCH */, SECCOMP_RET_ERRNO | EINVAL);
+		install(SECCOMP_RET_ALLOW, 0);
 	}
 	errno = 0;
 	long r = syscall(SYS_getrandom, b, sizeof b, 0);

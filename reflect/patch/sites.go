@@ -24,9 +24,14 @@ type Site struct {
 	Shape    string // of the jump, "" while it is not patched
 	Patched  uint64 // times it was patched, in as many processes
 	Notified uint64 // calls that were notified; 0 unless sites are followed
+	Trapped  uint64 // calls that were trapped, of those that were told of; 0 unless sites are followed
 	Counter  int    // of calls that came by the patch, among the region's; 0 if there is none left
 	Err      error  // why it was not patched, the last time
 }
+
+// TrapCounters is how much higher than that of patched calls the number of a site's counter of
+// trapped ones is.
+const TrapCounters = vdsoshim.CounterSites / 2
 
 // maxSites bounds how many are told apart: code that programs make stands
 // somewhere else each time.
@@ -45,7 +50,7 @@ func (p *Patcher) site(m mapping, addr, at uint64) *Site {
 		if len(p.order) >= maxSites {
 			return s
 		}
-		if n := len(p.order) + 1; n < vdsoshim.CounterSites {
+		if n := len(p.order) + 1; n < TrapCounters {
 			s.Counter = n
 		}
 		p.sites[id] = s
@@ -83,6 +88,32 @@ func (p *Patcher) Sites() []Site {
 // Follow counts a notified call at the site at addr in process pid, and returns
 // what makes the next of them cheap to count.
 func (p *Patcher) Follow(pid int, addr uint64, nr int) *Site {
+	s := p.find(pid, addr)
+	if s != nil {
+		p.Count(s, nr)
+	}
+	return s
+}
+
+// Trapped counts a trapped call at a site, and returns the number of the counter for those
+// that follow, 0 where there is none.
+func (p *Patcher) Trapped(pid int, addr uint64, nr int) int {
+	s := p.find(pid, addr)
+	if s == nil {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.Trapped++
+	s.called(nr)
+	if s.Counter == 0 {
+		return 0
+	}
+	return TrapCounters + s.Counter
+}
+
+// find returns the site at addr in process pid, nil if the process is gone.
+func (p *Patcher) find(pid int, addr uint64) *Site {
 	proc, err := open(pid)
 	if err != nil {
 		return nil
@@ -95,9 +126,7 @@ func (p *Patcher) Follow(pid int, addr uint64, nr int) *Site {
 	p.making.Lock()
 	_, at, _ := p.locate(proc, m, addr)
 	p.making.Unlock()
-	s := p.site(m, addr, at)
-	p.Count(s, nr)
-	return s
+	return p.site(m, addr, at)
 }
 
 // Count counts one more notified call at a site.

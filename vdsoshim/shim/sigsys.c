@@ -232,16 +232,29 @@ static void learn(u64 back, u32 nr, u32 rule)
 {
 	if (nr >= DISPATCH_CALLS || shim_table[nr] <= DISPATCH_FORGET || STATE->own)
 		return;
-	u64 at = shim_exit_for(back, EXIT_EXEMPT), n;
+	u64 at = shim_exit_for(back, EXIT_EXEMPT), n, counter = 0;
+	struct exit *data = (struct exit *)(at + SIGSYS_DATA);
+	int now, follow = rule && shim_plan.sigsys & SIGSYS_FOLLOW;
 	if (at) {
-		n = __atomic_add_fetch(&((struct exit *)(at + SIGSYS_DATA))->seen, 1, __ATOMIC_RELAXED);
+		n = __atomic_add_fetch(&data->seen, 1, __ATOMIC_RELAXED);
+		counter = n >> 32;
+		n = (u32)n;
 	} else {
 		/* Those that have no exit are counted together. */
 		n = SITE_BEYOND;
-		if (__atomic_add_fetch(&STATE->beyond, 1, __ATOMIC_RELAXED) % SITE_BEYOND)
+		if (__atomic_add_fetch(&STATE->beyond, 1, __ATOMIC_RELAXED) % SITE_BEYOND && !follow)
 			return;
 	}
-	if (n >= (rule ? SITE_AFTER : SITE_OTHERS) && n <= SITE_MOST && !(n & (n - 1)))
+	now = n >= (rule ? SITE_AFTER : SITE_OTHERS) && n <= SITE_MOST && !(n & (n - 1));
+	if (follow && !counter) {
+		counter = shim_tell(SITE_PATH, back, nr, n | SITE_UNCOUNTED);
+		if (at && counter < COUNTER_SITES)
+			__atomic_or_fetch(&data->seen, counter << 32, __ATOMIC_RELAXED);
+		return;
+	}
+	if (follow)
+		__atomic_add_fetch((u64 *)(__ehdr_start + COUNTERS_OFF + (COUNTER_ROWS << COUNTER_ROW_SHIFT)) + counter, 1, __ATOMIC_RELAXED);
+	if (now)
 		shim_tell(SITE_PATH, back, nr, n);
 }
 

@@ -16,6 +16,7 @@
 #define SIGSYS_SUD 2
 #define SIGSYS_COUNT 4	/* calls are counted */
 #define SIGSYS_MOST 8	/* hardly any call is not trapped */
+#define SIGSYS_FOLLOW 16	/* and counted for each site */
 
 /* What the filter gives with SECCOMP_RET_TRAP: this, or this + 1 + the index of the
  * rule. A number that filters of a program's own are not likely to use. */
@@ -44,6 +45,9 @@
 #define SITE_OTHERS 32	/* where no rule names the call: the kernel's own, by a signal */
 #define SITE_MOST 4096
 #define SITE_BEYOND 64
+/* Where they are counted, the first call is told too, and others with this bit, until the
+ * answer to one is the number of the site's counter. */
+#define SITE_UNCOUNTED 0x100000000
 
 /* Likewise: a process asks to be traced. Its arguments are an address in its memory and what
  * stands there. */
