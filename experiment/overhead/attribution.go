@@ -75,14 +75,14 @@ func (c *chain) add(name, what string, values []float64) {
 // long neither had a processor, which is where a sleeping one is woken (less than
 // nothing where both worked at a time, on two processors), and what the supervisor did
 // beside switching.
-func (b *bench) byClocks(c *chain, way string, switches []float64) {
+func (b *bench) byClocks(c *chain, way string, switches []float64) (known bool) {
 	for _, t := range b.tasks {
 		if t.figure.Subject != "null" || t.figure.Way != way || len(t.neither) == 0 || switches == nil {
 			continue
 		}
 		name := "neither has a processor"
 		if results.Summarize(t.neither).Median < 0 {
-			name = "both have one at a time"
+			name = "both work at once"
 		}
 		c.take(name, way+"'s null call less the processor time of program and supervisor",
 			t.neither)
@@ -91,7 +91,9 @@ func (b *bench) byClocks(c *chain, way string, switches []float64) {
 			half[i] = s / 2
 		}
 		c.take("the supervisor's work", "the supervisor's processor time in "+way+"'s null call less one switch", less(t.supervisor, half))
+		known = true
 	}
+	return known
 }
 
 // attribute divides getrandom of 16 bytes, by each mechanism, and natively.
@@ -118,6 +120,7 @@ func (b *bench) attribute() {
 		if way != native && enters && way != "ptrace-all" && way != "sud" {
 			c.take("filter", "unreflected getgid, "+way+" less native", less(b.samples("tax", way, nil), b.samples("tax", native, nil)))
 		}
+		clocks := false
 		switch way {
 		case "trap", "sud":
 			c.take("signal and return", "tgkill with a handler less without",
@@ -125,7 +128,7 @@ func (b *bench) attribute() {
 		case "notify", "ptrace", "ptrace-all":
 			switches := less(b.samples(parts, "switch", nil), b.samples(parts, "no-switch", nil))
 			c.take("two context switches", "a byte to a process and back less the same calls alone", switches)
-			b.byClocks(c, way, switches)
+			clocks = b.byClocks(c, way, switches)
 		}
 		if way == native {
 			c.add("work", "getrandom(16) less the above", c.left)
@@ -135,7 +138,11 @@ func (b *bench) attribute() {
 			if enters {
 				name = "the mechanism's rest"
 			}
-			c.add(name, way+"'s null call less the above", less(c.left, work))
+			what := way + "'s null call less the above"
+			if clocks {
+				name, what = "kernel, for the program", "the program's processor time in "+way+"'s null call less entry, filter and the other switch"
+			}
+			c.add(name, what, less(c.left, work))
 			c.add("work", "getrandom(16) less the null call", work)
 		}
 		f.Steps = c.steps
