@@ -23,7 +23,7 @@ var signalCalls = [...]signalCall{
 	{unix.SYS_RT_SIGACTION, nil},
 	{unix.SYS_RT_SIGPROCMASK, nil},
 	{unix.SYS_RT_SIGRETURN, nil}, // but for the shim's restorer, which is at the gate
-	{unix.SYS_WAIT4, nil}, // what tells tracers of signals, SIGSYS among them
+	{unix.SYS_WAIT4, nil},        // what tells tracers of signals, SIGSYS among them
 	{unix.SYS_PTRACE, nil},
 	{unix.SYS_RT_SIGPENDING, nil},
 	{unix.SYS_RT_SIGTIMEDWAIT, nil},

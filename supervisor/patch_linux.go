@@ -43,6 +43,7 @@ type patching struct {
 	mu       sync.Mutex
 	hits     map[hit]int
 	followed map[hit]*patch.Site
+	visited  map[hit]struct{} // threads that were visited, and have yet to tell of their site once more
 }
 
 // A hit is one thread at one site. Threads of one process are counted apart,
@@ -79,7 +80,7 @@ func (r *run) newPatching(c *Cmd, built *vdsoshim.Built, answers map[int]vdsoshi
 	}
 	patcher := patch.New(r.base, built)
 	patcher.NoCache = c.NoPatchCache
-	p := &patching{patcher: patcher, follow: c.FollowSites, hits: map[hit]int{}, followed: map[hit]*patch.Site{}}
+	p := &patching{patcher: patcher, follow: c.FollowSites, hits: map[hit]int{}, followed: map[hit]*patch.Site{}, visited: map[hit]struct{}{}}
 	for nr := range answers {
 		p.told[nr] = true
 		_, p.calls[nr] = r.plan.PatchedCall(nr)
@@ -140,6 +141,26 @@ func (p *patching) again(h hit) {
 			p.hits[h]--
 		}
 	}
+}
+
+// visits takes down that a thread that told of a site is visited for it: it tells again
+// when it is let go ([visit]), and that is to have its answer.
+func (p *patching) visits(h hit) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.visited) >= maxHits {
+		clear(p.visited)
+	}
+	p.visited[h] = struct{}{}
+}
+
+// visitedNow reports, once, whether that is so.
+func (p *patching) visitedNow(h hit) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.visited[h]
+	delete(p.visited, h)
+	return ok
 }
 
 // count counts a notification for its site, which is looked up once for each

@@ -97,3 +97,25 @@ func TestWantsForgets(t *testing.T) {
 		t.Errorf("%d entries", n)
 	}
 }
+
+// A thread that was visited tells of its site once more, and is not visited again for that:
+// where there is no room for stubs it would never have its answer.
+func TestVisitedOnce(t *testing.T) {
+	p := &patching{visited: map[hit]struct{}{}}
+	h := hit{7, 0x1000}
+	if p.visitedNow(h) {
+		t.Error("before there was a visit")
+	}
+	for range 2 {
+		p.visits(h)
+		if !p.visitedNow(h) || p.visitedNow(h) || p.visitedNow(hit{8, 0x1000}) {
+			t.Error("not once")
+		}
+	}
+	for i := range 3 * maxHits {
+		p.visits(hit{7, uint64(i)})
+	}
+	if len(p.visited) > maxHits {
+		t.Errorf("%d are remembered", len(p.visited))
+	}
+}

@@ -102,8 +102,10 @@ func (s *server) learn() {
 	s.resp = response{id: n.id, err: -int32(unix.EFAULT)} // nobody looks at it
 	back, nr, times := n.args[1], n.args[2], n.args[3]&^vdsoshim.SiteUncounted
 	v := visit{r: s.r, n: n}
+	h := hit{int32(n.pid), back}
 	switch {
 	case p == nil || n.pid == 0 || nr >= tableSize:
+	case p.visitedNow(h): // it tells once more, whatever came of the visit
 	case back == 0:
 		if p.traced.Load() {
 			v.attach()
@@ -116,13 +118,16 @@ func (s *server) learn() {
 			}
 		}
 	}
+	if v.answered {
+		p.visits(h)
+	}
 	v.end()
 	if !v.answered && times != n.args[3] && p != nil && nr < tableSize && n.pid != 0 {
 		if counter := p.patcher.Trapped(int(n.pid), back-syscallInsn, int(nr)); counter > 0 {
 			s.resp = response{id: n.id, val: int64(counter)}
 		}
 	}
-	if !v.answered { // else it is told again, and there is nothing to do then
+	if !v.answered { // else it is told again
 		sendNotif(s.r.listener, &s.resp)
 	}
 }
