@@ -30,17 +30,6 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-static void say_mask(const char *what)
-{
-	sigset_t now;
-	sigprocmask(SIG_BLOCK, NULL, &now);
-	printf("%s, blocked:", what);
-	for (int s = 1; s < 65; s++)
-		if (sigismember(&now, s) == 1)
-			printf(" %d", s);
-	printf("\n");
-}
-
 static sigjmp_buf env;
 static volatile int may_jump;
 static void on_jump(int sig, siginfo_t *info, void *context)

@@ -19,3 +19,14 @@ static sigset_t set_of(int a, int b)
 		sigaddset(&s, b);
 	return s;
 }
+
+static void say_mask(const char *what)
+{
+	sigset_t now;
+	sigprocmask(SIG_BLOCK, NULL, &now);
+	printf("%s, blocked:", what);
+	for (int s = 1; s < 65; s++)
+		if (sigismember(&now, s) == 1)
+			printf(" %d", s);
+	printf("\n");
+}

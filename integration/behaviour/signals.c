@@ -18,17 +18,6 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-static void say_mask(const char *what)
-{
-	sigset_t now;
-	sigprocmask(SIG_BLOCK, NULL, &now);
-	printf("%s, blocked:", what);
-	for (int s = 1; s < 65; s++)
-		if (sigismember(&now, s) == 1)
-			printf(" %d", s);
-	printf("\n");
-}
-
 BEHAVIOUR(handler_makes_reflected_calls)
 {
 	static const int sigs[] = { SIGUSR1, SIGHUP, SIGTERM, SIGCHLD, SIGTRAP, SIGSEGV, SIGSYS, SIGURG, 40, 64 };

@@ -9,63 +9,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
-
-#define FLAGS 128
-#define ZMM 256
-#define MASKS 2304
-#define FX 2368
-#define STR2(x) #x
-#define STR(x) STR2(x)
-
-struct state {
-	uint64_t gpr[16], flags, pad[15];
-	uint8_t zmm[32][64];
-	uint64_t k[8];
-	uint8_t fx[512];
-} __attribute__((aligned(64))) in, out;
-uint64_t own_rsp;
-void *target, *back_to;
-int have_zmm; // 0: the sixteen xmm registers, which fxsave has
-
-// trip loads every register from in, jumps to target, and comes back with what is
-// there then in out. Between the two it has no stack.
-void trip(void);
-asm(".text\n.globl trip\n.type trip, @function\ntrip:\n.cfi_startproc\n"
-    "	push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
-    "	mov %rsp, own_rsp(%rip)\n"
-    "	lea back(%rip), %rax; mov %rax, back_to(%rip)\n"
-    "	fxrstor64 in+" STR(FX) "(%rip)\n"
-    "	cmpl $0, have_zmm(%rip); je 1f\n"
-    "	.irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
-    "	vmovdqu64 in+" STR(ZMM) "+64*\\n(%rip), %zmm\\n\n	.endr\n"
-    "	.irp n, 0,1,2,3,4,5,6,7\n	kmovq in+" STR(MASKS) "+8*\\n(%rip), %k\\n\n	.endr\n"
-    "1:	pushq in+" STR(FLAGS) "(%rip); popfq\n"
-    "	mov in+8(%rip), %rcx; mov in+16(%rip), %rdx; mov in+24(%rip), %rbx; mov in+32(%rip), %rsp\n"
-    "	mov in+40(%rip), %rbp; mov in+48(%rip), %rsi; mov in+56(%rip), %rdi\n"
-    "	.irp n, 8,9,10,11,12,13,14,15\n	mov in+8*\\n(%rip), %r\\n\n	.endr\n"
-    "	mov in(%rip), %rax\n"
-    "	jmp *target(%rip)\n"
-    "back:\n"
-    "	mov %rax, out(%rip); mov %rcx, out+8(%rip); mov %rdx, out+16(%rip); mov %rbx, out+24(%rip)\n"
-    "	mov %rsp, out+32(%rip); mov %rbp, out+40(%rip); mov %rsi, out+48(%rip); mov %rdi, out+56(%rip)\n"
-    "	.irp n, 8,9,10,11,12,13,14,15\n	mov %r\\n, out+8*\\n(%rip)\n	.endr\n"
-    "	mov own_rsp(%rip), %rsp\n"
-    "	pushfq; popq out+" STR(FLAGS) "(%rip); cld\n"
-    "	cmpl $0, have_zmm(%rip); je 1f\n"
-    "	.irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
-    "	vmovdqu64 %zmm\\n, out+" STR(ZMM) "+64*\\n(%rip)\n	.endr\n"
-    "	.irp n, 0,1,2,3,4,5,6,7\n	kmovq %k\\n, out+" STR(MASKS) "+8*\\n(%rip)\n	.endr\n"
-    "1:	fxsave64 out+" STR(FX) "(%rip)\n"
-    "	pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n	ret\n"
-    ".cfi_endproc\n.size trip, . - trip\n");
-
-// Each site ends by going back, so that it needs no stack either.
-#define SITE(name, code)                                                                      \
-	asm(".text\n.balign 64\n.type " #name ", @function\n" #name ":\n.cfi_startproc\n" code \
-	    "\n" #name "_return: jmp *back_to(%rip)\n.cfi_endproc\n.size " #name ", . - " #name "\n"); \
-	extern char name[], name##_return[]
+#include "trip.h"
 
 SITE(five_random, "mov $318, %eax; syscall");
 SITE(five_constant, "mov $102, %eax; syscall");
@@ -95,14 +39,6 @@ static const struct site {
 	S(four_any, ANY), S(six_any, ANY), S(near_any, ANY), S(flags_any, ANY),
 };
 #define SITES (int)(sizeof sites / sizeof *sites)
-
-static uint64_t seed = 88172645463325252;
-static uint64_t next(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	return seed ^= seed << 17;
-}
 
 static uint8_t buf[4096] __attribute__((aligned(4096))), stack[8192] __attribute__((aligned(4096)));
 static int wrong;
@@ -139,7 +75,7 @@ static void check(const struct site *s, long nr, long uid)
 		      out.gpr[r], want(s, nr, r, uid), in.flags);
 	if (s->at != flags_any)
 		CHECK(((out.flags ^ in.flags) & 0xcd5) == 0, "%s, call %ld: flags %lx instead of %lx", s->name, nr, out.flags, in.flags);
-	if (have_zmm) {
+	if (vectors) {
 		CHECK(!memcmp(in.zmm, out.zmm, sizeof in.zmm), "%s, call %ld: vector registers", s->name, nr);
 		CHECK(!memcmp(in.k, out.k, sizeof in.k), "%s, call %ld: mask registers", s->name, nr);
 	} else {
@@ -200,7 +136,7 @@ int main(int argc, char **argv)
 	long uid = argc > 1 ? atol(argv[1]) : getuid();
 	char before[SITES][80];
 	int made = 0, changed = 0;
-	have_zmm = __builtin_cpu_supports("avx512bw");
+	vectors = __builtin_cpu_supports("avx512bw") ? 2 : 0;
 	for (int i = 0; i < SITES; i++)
 		memcpy(before[i], sites[i].at, sizeof before[i]);
 	const uint64_t sps[] = { (uint64_t)stack + 4096, 0, (uint64_t)stack, 0xdeadbeef12345, ~7ul };
