@@ -106,13 +106,13 @@ const (
 	trapRules      = 0x400
 	trapSignals    = 0xfffd
 	trapSome       = 0xfffe
-	copiesOff      = 0x2e60
+	copiesOff      = 0x2e80
 	cpuCallOff     = 0x5f17
 	cpuDispatchOff = 0x681f
 	cpuVdsoOff     = 0x5763
 	epochCallOff   = 0x5f91
 	foreignGateOff = 0x10c08
-	planOff        = 0x2cf0
+	planOff        = 0x2d10
 	stubsOff       = 0x73000
 	tableOff       = 0x2f40
 	trapsOff       = 0x4700
@@ -120,9 +120,9 @@ const (
 )
 
 var (
-	actionAt           = function{0xc1df, 47}
+	actionAt           = function{0xc2a2, 47}
 	actions            = function{0xa240, 1024}
-	begin              = function{0xba59, 117}
+	begin              = function{0xbaf1, 117}
 	chachaAvx2         = function{0x8cc0, 2816}
 	chachaAvx2Zmm      = function{0x97c0, 256}
 	chachaAvx512       = function{0x79c0, 4864}
@@ -133,7 +133,7 @@ var (
 	delivered          = function{0xa640, 192}
 	dispatch           = function{0x6880, 256}
 	enter              = function{0xa750, 80}
-	exitFor            = function{0xb389, 34}
+	exitFor            = function{0xb3fa, 34}
 	exits              = function{0xe000, 16}
 	fillByCall         = function{0xa7f0, 102}
 	foreign            = function{0xa7a0, 80}
@@ -143,19 +143,19 @@ var (
 	getrandomRare      = function{0xa856, 446}
 	handled            = function{0xfff0, 16}
 	handoffMain        = function{0xaa7b, 2065}
-	install            = function{0xc20e, 224}
-	intern             = function{0xc165, 122}
-	maskedAt           = function{0xb3ab, 41}
+	install            = function{0xc2d1, 224}
+	intern             = function{0xc228, 122}
+	maskedAt           = function{0xb41c, 41}
 	openGate           = function{0x10c00, 16}
-	peek               = function{0xc514, 94}
-	poke               = function{0xc572, 174}
+	peek               = function{0xc5d7, 94}
+	poke               = function{0xc635, 174}
 	rdpid              = function{0xa000, 8}
-	readable           = function{0xc4e3, 49}
+	readable           = function{0xc5a6, 49}
 	reflectedGetrandom = function{0x5ec0, 2368}
-	requeue            = function{0xbb8b, 124}
+	requeue            = function{0xbc23, 124}
 	restorer           = function{0xa701, 79}
-	sigaction          = function{0xc2ee, 501}
-	sigsys             = function{0xbc07, 1374}
+	sigaction          = function{0xc3b1, 501}
+	sigsys             = function{0xbc9f, 1417}
 	stopped            = function{0x113f0, 16}
 	stubClockGetres    = function{0xa020, 16}
 	stubClockGettime   = function{0xa010, 16}
@@ -163,15 +163,15 @@ var (
 	stubGetrandom      = function{0xaa14, 103}
 	stubGettimeofday   = function{0xa030, 16}
 	stubTime           = function{0xa040, 16}
-	take               = function{0xbace, 189}
-	tell               = function{0xba42, 23}
-	trace              = function{0xd872, 360}
-	traceme            = function{0xd9da, 105}
-	unexit             = function{0xb3d4, 342}
-	unlooked           = function{0xd829, 73}
-	virtual            = function{0xc620, 957}
-	wait               = function{0xd63b, 494}
-	waits              = function{0xcccc, 547}
+	take               = function{0xbb66, 189}
+	tell               = function{0xbada, 23}
+	trace              = function{0xd935, 360}
+	traceme            = function{0xda9d, 105}
+	unexit             = function{0xb445, 342}
+	unlooked           = function{0xd8ec, 73}
+	virtual            = function{0xc6e3, 957}
+	wait               = function{0xd6fe, 494}
+	waits              = function{0xcd8f, 547}
 )
 
 var (
@@ -183,5 +183,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x2e60, 192}
+	copyRoom    = room{0x2e80, 192}
 )

@@ -156,6 +156,7 @@ struct masked {
 	u64 nr;		/* the call; written last */
 };
 
+#define MADE 4096
 #define HELD 16
 #define TRACED 64
 
@@ -178,6 +179,7 @@ struct state {
 		unsigned short nr;	/* of the call whose entry was told */
 	} traced[TRACED];
 	u32 beyond;	/* calls from sites that have no exit */
+	u32 made[MADE / 32];	/* which numbers sites make, as a Bloom filter */
 };
 
 struct traps {
