@@ -13,7 +13,7 @@ import (
 
 // This file hands images off that a program of the run traces: a thread has one tracer,
 // so what a handoff needs of ptrace that tracer does for us, before it lets the image
-// go on (shim/tracing.c).
+// go on (shim/tracers.c).
 
 // orders are the requests that a tracer in the run makes for us. It asks for each
 // by a call that is notified, and tells the result of the last.

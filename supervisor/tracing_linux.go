@@ -10,7 +10,7 @@ import (
 )
 
 // This file is about programs that trace others while a handler of SIGSYS serves
-// calls: see shim/tracing.c.
+// calls: see shim/tracers.c.
 
 // askTraced answers a process that asks to be traced: 1 where that is put off until it
 // has executed something.

@@ -146,6 +146,7 @@ var (
 	install            = function{0xc2d1, 224}
 	intern             = function{0xc228, 122}
 	maskedAt           = function{0xb41c, 41}
+	obey               = function{0xd8ae, 139}
 	openGate           = function{0x10c00, 16}
 	peek               = function{0xc5d7, 94}
 	poke               = function{0xc635, 174}
@@ -165,12 +166,13 @@ var (
 	stubTime           = function{0xa040, 16}
 	take               = function{0xbb66, 189}
 	tell               = function{0xbada, 23}
-	trace              = function{0xd935, 360}
-	traceme            = function{0xda9d, 105}
+	trace              = function{0xd939, 360}
+	traced             = function{0xd88a, 36}
+	traceme            = function{0xdaa1, 105}
 	unexit             = function{0xb445, 342}
-	unlooked           = function{0xd8ec, 73}
+	unlooked           = function{0xd841, 73}
 	virtual            = function{0xc6e3, 957}
-	wait               = function{0xd6fe, 494}
+	wait               = function{0xd653, 494}
 	waits              = function{0xcd8f, 547}
 )
 

@@ -254,11 +254,12 @@ int HIDDEN shim_readable(u64 at);
 HIDDEN struct masked *shim_masked_at(u64 rip);
 int HIDDEN shim_take(struct info *info);
 u64 HIDDEN shim_sigsys(struct info *info, struct context *uc, u32 number);
-/* tracing.c */
+/* tracers.c */
 HIDDEN enum served shim_trace(struct context *uc);
+void HIDDEN shim_traceme(void);
+/* tracing.c */
 HIDDEN enum served shim_wait(struct context *uc, u32 nr, u64 back);
 int HIDDEN shim_unlooked(const struct context *uc, u64 off);
-void HIDDEN shim_traceme(void);
 /* delivered.S */
 void HIDDEN shim_foreign(struct context *uc);
 void HIDDEN shim_enter(u64 entry, struct context *uc);

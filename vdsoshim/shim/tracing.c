@@ -4,57 +4,11 @@
  * tracer, such stops are taken out of what wait4 and waitid tell, and the tracee goes on
  * as its tracer wanted; so are the stops of the shim's own calls in a tracee that is
  * followed call by call, and its steps through the shim.
- *
- * An image that a tracee executes can't be handed off by the supervisor, since it has a
- * tracer. So the tracer does it: before it lets the image go on, it makes the
- * requests that the supervisor wants.
- *
- * A child of vfork that asks to be traced must not stop before its exec: its parent,
- * who could let it go on, waits for that. So it asks later: the supervisor, which does the
- * handoff of its image, then queues a SIGSYS of its own kind, whose handler asks, as
- * the image's first deed, and leaves it with the SIGTRAP that it would have begun with
- * (ptrace_event).
  */
 #include "shim.h"
 #include "sigsys.h"
+#include "tracing.h"
 #include <asm/unistd_64.h>
-
-#define SIGTRAP 5
-#define WALL 0x40000000
-#define SYS_SECCOMP 1
-#define SYS_USER_DISPATCH 2
-#define CLD_TRAPPED 4
-#define PTRACE_TRACEME 0
-#define PTRACE_PEEKDATA 2
-#define PTRACE_PEEKUSER 3
-#define PTRACE_POKEUSER 6
-#define PTRACE_CONT 7
-#define PTRACE_SINGLESTEP 9
-#define PTRACE_SYSCALL 24
-#define PTRACE_SYSEMU 31
-#define PTRACE_SYSEMU_SINGLESTEP 32
-#define PTRACE_SETOPTIONS 0x4200
-#define PTRACE_GETSIGINFO 0x4202
-#define PTRACE_SEIZE 0x4206
-#define PTRACE_PEEKSIGINFO 0x4209
-#define PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG 0x4210	/* Linux 6.4 */
-#define PTRACE_GET_SYSCALL_INFO 0x420e
-#define PTRACE_O_TRACEEXEC 0x10
-#define EXEC_STOP (SIGTRAP | 4 << 8)
-#define INFO_ENTRY 1
-#define ERESTARTSYS 512
-#define ERESTART_RESTARTBLOCK 516
-#define APART __attribute__((noinline))	/* frames are small */
-/* struct user_regs_struct */
-#define USER_RAX 80
-#define USER_RCX 88
-#define USER_ORIG_RAX 120
-#define USER_RIP 128
-
-static long ptrace(long request, u32 tid, long addr, long data)
-{
-	return gate(__NR_ptrace, request, tid, addr, data, 0, 0);
-}
 
 static u64 peek_user(u32 tid, u64 at)
 {
@@ -62,16 +16,6 @@ static u64 peek_user(u32 tid, u64 at)
 
 	ptrace(PTRACE_PEEKUSER, tid, at, (long)&value);
 	return value;
-}
-
-/* What is known of a tracee: nothing of one that was not yet let go on. */
-static struct traced *traced(u32 tid)
-{
-	struct traced *t = &STATE->traced[tid % TRACED];
-
-	if (t->tid != tid)
-		*t = (struct traced){ .tid = tid, .how = PTRACE_CONT };
-	return t;
 }
 
 /* A SIGSYS of a call that the shim serves, not the program. */
@@ -132,22 +76,6 @@ static int APART at_call(struct traced *t)
 	return 1;
 }
 
-/* What the supervisor wants of a tracee, and what came of it. */
-struct order {
-	u64 request, addr, data;	/* request 0: wait for it */
-	long result;
-	u64 room[28];	/* what data may point to: registers, a status */
-};
-
-static void APART obey(u32 tid)
-{
-	struct order o;
-
-	while (shim_tell(ORDERS_PATH, (u64)&o, tid, 0) == 1)
-		o.result = o.request ? ptrace(o.request, tid, o.addr, o.data) :
-			gate(__NR_wait4, tid, (long)o.room, WALL, 0, 0, 0);
-}
-
 /* A tracee that is told of stands at its site, not behind the call in an exit; but where the
  * call is to begin again, which the kernel does when it goes on. */
 static int APART at_site(u32 tid)
@@ -168,7 +96,7 @@ static int APART at_site(u32 tid)
 /* Whether the tracer is to hear of a stop; if not the tracee has been let go on. */
 static int APART seen(u32 tid, u32 stop)
 {
-	struct traced *t = traced(tid);
+	struct traced *t = shim_traced(tid);
 	struct info info = { 0 };
 	long how = t->how, pass = 0;
 
@@ -180,7 +108,7 @@ static int APART seen(u32 tid, u32 stop)
 		}
 		if (stop != EXEC_STOP || !STATE->quiet)
 			return 1;
-		obey(tid);
+		shim_obey(tid);
 	} else if (stop != SIGSYS && ((stop & 0x7f) != SIGTRAP || (how != PTRACE_SYSCALL && how != PTRACE_SINGLESTEP))) {
 		return at_site(tid);
 	} else if (ptrace(PTRACE_GETSIGINFO, tid, 0, (long)&info)) {
@@ -289,48 +217,4 @@ int HIDDEN shim_unlooked(const struct context *uc, u64 off)
 	if (i >= WAITING_NULL)
 		return (long)uc->rax > 0;
 	return i < WAITING_WAITID ? *(const unsigned char *)uc->rsi == 0x7f : ((const u32 *)uc->rdx)[2] == CLD_TRAPPED;
-}
-
-HIDDEN enum served shim_trace(struct context *uc)
-{
-	/* The parent has this on its stack too if that is where both run. */
-	volatile u64 mark = (u64)TRACED_PATH << 32;
-	u64 word;
-
-	switch (uc->rdi) {
-	case PTRACE_TRACEME:
-		mark |= (u64)gate(__NR_gettid, 0, 0, 0, 0, 0, 0);
-		if (shim_tell(TRACED_PATH, (u64)&mark, mark, 0) != 1)
-			break;
-		uc->rax = 0;
-		return SERVED;
-	case PTRACE_SEIZE:
-	case PTRACE_SETOPTIONS:
-		/* Nothing would stop an image that is executed, and has yet to be handed off. */
-		if (uc->r10 & PTRACE_O_TRACEEXEC)
-			STATE->quiet = 0;
-		else if (uc->rdi == PTRACE_SEIZE || STATE->quiet) {
-			STATE->quiet = 1;
-			uc->rax = ptrace(uc->rdi, uc->rsi, uc->rdx, uc->r10 | PTRACE_O_TRACEEXEC);
-			return SERVED;
-		}
-		break;
-	case PTRACE_CONT:
-	case PTRACE_SINGLESTEP:
-	case PTRACE_SYSCALL:
-	case PTRACE_SYSEMU:
-	case PTRACE_SYSEMU_SINGLESTEP:
-		/* Where there is no shim, there may have to be one. */
-		if (ptrace(PTRACE_PEEKDATA, uc->rsi, (long)__ehdr_start, (long)&word) == -EIO)
-			obey(uc->rsi);
-		traced(uc->rsi)->how = uc->rdi;
-	}
-	return LEFT;
-}
-
-/* What was put off: TRACEME_CODE. */
-void HIDDEN shim_traceme(void)
-{
-	if (!ptrace(PTRACE_TRACEME, 0, 0, 0))
-		gate(__NR_kill, gate(__NR_getpid, 0, 0, 0, 0, 0, 0), SIGTRAP, 0, 0, 0, 0);
 }
