@@ -97,7 +97,7 @@ func (r *region) fill(built *vdsoshim.Built, user []byte, kernelSize int, stats 
 }
 
 // fold unmaps the image, which is complete. To do that interrupts the processors that
-// run threads of ours, so it waits until the program has run for a while.
+// run threads of ours, so it waits until the program has run for some milliseconds.
 func (r *region) fold() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

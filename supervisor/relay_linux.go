@@ -26,7 +26,8 @@ type relay struct {
 	asleep   bool
 	wide     bool // GOMAXPROCS is set; await's own
 	woke     time.Time
-	deciding int // signals that forward has not made up its mind about
+	monitor  monitor // calm until the program has run for a while
+	deciding int     // signals that forward has not made up its mind about
 }
 
 // groupWindow is how far apart two processes of a group may learn of one signal:
@@ -44,18 +45,19 @@ func (c *Cmd) Relay() {
 	c.relay.sight = map[unix.Signal]time.Time{}
 }
 
-// patience is how long await waits, in milliseconds: for ever, but for the first time.
+// patience is how long await waits, in milliseconds: for ever, but for the first time,
+// when it waits longer than the shortest programs run, on a busy machine too.
 func (r *relay) patience() int {
 	if r.wide {
 		return -1
 	}
-	return 1
+	return 3
 }
 
 // widen lets four threads run Go code. One that waits for notifications keeps the
 // runtime's leave to do so (a P), and with fewer of those than threads, one that wakes
 // waits until another's is taken away: 40 µs a call. That stops the world once, so a
-// program that ends within a millisecond does without.
+// program that ends within some milliseconds does without.
 func (r *relay) widen() {
 	r.wide = true
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 4))
@@ -94,6 +96,7 @@ func (c *Cmd) await() {
 			continue
 		}
 		if n == 0 {
+			c.relay.monitor.release()
 			c.relay.widen()
 			c.run.region.fold()
 		}

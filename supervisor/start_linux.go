@@ -42,6 +42,9 @@ func (c *Cmd) Start() error {
 	r := newRun(c.Plan)
 	r.user, r.timed, r.follow, r.warn = c.VDSO, c.Stats, c.FollowSites, c.Warn
 	r.tracer = newTracer(r)
+	if early.Main && c.relay.active && !r.ordered() {
+		c.relay.monitor.calm()
+	}
 	if err := c.copies.connect(c.Stdin, c.Stdout, c.Stderr, c.ExtraFiles); err != nil {
 		c.copies.abandon()
 		return err

@@ -45,6 +45,7 @@ func (c *Cmd) watch() {
 	for more := true; more; {
 		if c.inline && c.ended {
 			c.inline = false
+			c.relay.monitor.release()
 			go c.watch()
 			return
 		}
