@@ -26,7 +26,7 @@ type Options struct {
 	// Pin keeps supervisors on the processor of the meters that they serve.
 	Pin bool
 	// Time is about how long inner loops may take. 0 means that they end when all
-	// figures are known within [Precision], or 45 seconds after the
+	// figures are known within [Precision], or 48 seconds after the
 	// run began, which takes less than a minute then.
 	Time     time.Duration
 	until    float64
@@ -36,7 +36,7 @@ type Options struct {
 // The lengths of requests for random bytes.
 func defaultBytes() []int { return []int{4, 16, 64, 256, 1024, 4096} }
 
-const defaultTime = 45 * time.Second
+const defaultTime = 48 * time.Second
 
 func (o *Options) complete() error {
 	if o.Subjects == nil {

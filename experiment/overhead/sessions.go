@@ -22,6 +22,11 @@ const (
 	// From so many sessions on it is looked whether all figures are known well enough.
 	// Looking earlier would end runs whose few sessions happen to be alike.
 	enoughSessions = 24
+
+	// A figure whose interval is then so many times as wide as it should be would need the
+	// square of that in rounds, which no minute has: it depends on which of two ways
+	// a supervisor happens to be woken. What it would take goes to the others.
+	hopeless = 5
 )
 
 // Precision is the half of an interval, relative, with which a figure is known well
@@ -137,8 +142,8 @@ func (b *bench) session(ctx context.Context, start time.Duration) {
 	}
 }
 
-// known ends the rounds of what is known within that, relative, and reports whether
-// that is everything. What others are compared with stays until the last of them.
+// known ends the rounds of what is known within that, relative, or won't be, and reports
+// whether that is everything. What others are compared with stays until the last of them.
 func (b *bench) known(within float64) bool {
 	loops := b.loops()
 	open := map[string]bool{}
@@ -153,7 +158,8 @@ func (b *bench) known(within float64) bool {
 				f.Samples[i] -= loops[t.around]
 			}
 			f.Sessions = b.medians(f.Samples)
-			done = f.Summary().HalfWidth() < within
+			half := f.Summary().HalfWidth()
+			done = half < within || t.served() && half > hopeless*within
 		}
 		t.done = done && t.figure.Way != native
 		open[t.group()] = open[t.group()] || !done
