@@ -37,6 +37,7 @@ setcap                              libcap2-bin
 script                              bsdutils
 hyperfine                           hyperfine
 criu                                criu
+perf                                linux-perf
 /usr/src/linux-source-6.12.tar.xz   linux-source-6.12
 '
 

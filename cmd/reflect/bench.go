@@ -80,7 +80,7 @@ func benchOne(name, short string, subjects []string) *cli.Command {
 	flags.String(&f.bytes, "bytes", "", "", "`lengths` for getrandom, with commas")
 	flags.Bool(&f.pin, "pin", "", "keep supervisors on the processor that programs are measured on")
 	flags.String(&f.seconds, "time", "", "", "spend that many `seconds` in loops, however well calls are known before")
-	flags.String(&f.unit, "unit", "", "ns", "print times in `unit`: ns, or cycles of the time stamp counter").Words("ns", "cycles")
+	flags.String(&f.unit, "unit", "", "ns", "print times in `unit`: ns, or cycles of the counter").Words("ns", "cycles")
 	flags.Bool(&f.text, "text", "", "every figure with its interval, for a mail")
 	f.register(flags)
 	flags.Bool(&f.check, "check", "", "measure twice; fail if the two differ by more than chance")

@@ -108,15 +108,17 @@ func (m *Meter) wait(while time.Duration) error {
 	}
 }
 
-// Close ends the meter.
+// Close ends the meter. It may be called again.
 func (m *Meter) Close() {
 	m.to.Close()
 	defer m.from.Close()
+	var ended error
 	select {
-	case <-m.ended:
+	case ended = <-m.ended:
 	case <-time.After(3 * time.Second):
 		// Its supervisor kills what runs under it when it is killed.
 		m.cmd.Process.Kill()
-		<-m.ended
+		ended = <-m.ended
 	}
+	m.ended <- ended // for who asks later
 }

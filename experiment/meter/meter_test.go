@@ -207,6 +207,8 @@ func TestEnds(t *testing.T) {
 	if _, err := m.Have(Loop); err == nil {
 		t.Error("it answers after its end")
 	}
+	m.Close()
+	m.Close() // as who drops what could not be started again does
 	if _, err := Start("test", []string{"/bin/sh", "-c", "echo it is broken >&2; exit 3"}, nil); err == nil ||
 		!strings.Contains(err.Error(), "it is broken") {
 		t.Errorf("%v, want what it said", err)

@@ -57,7 +57,7 @@ func mechanisms() []mechanism {
 		{
 			Mechanism: Mechanism{
 				Name: "sud", Available: true, NeedsPtrace: true, RaceSafe: true,
-				Notes: "as trap, and every call of the program pays for a signal, reflected or not",
+				Notes: "as trap, and a call that is not reflected is a signal too until its site is patched for it",
 			},
 			needs: append(slices.Clip(serving), "map_low", "vdso", "ret_trap", "sud"),
 		},

@@ -157,12 +157,21 @@ struct masked {
 };
 
 #define MADE 4096
+#define HASH 0x9e3779b97f4a7c15UL	/* 2^64 by the golden ratio: spreads addresses */
+
 #define HELD 16
 #define TRACED 64
 
 struct held {		/* a SIGSYS that its thread blocks */
 	u32 tid, ready;
 	struct info info;
+};
+
+#define AGAIN 16
+
+struct again {		/* calls that are to be made by the site itself, which has a record */
+	u64 back;
+	u32 n, unused;
 };
 
 struct state {
@@ -180,6 +189,7 @@ struct state {
 	} traced[TRACED];
 	u32 beyond;	/* calls from sites that have no exit */
 	u32 made[MADE / 32];	/* which numbers sites make, as a Bloom filter */
+	struct again again[AGAIN];
 };
 
 struct traps {
@@ -245,14 +255,23 @@ long HIDDEN shim_sigaction(struct context *uc);
 /* sigwait.c */
 HIDDEN enum served shim_waits(struct context *uc, u32 nr, u64 back);
 void HIDDEN shim_requeue(void);
+/* leave.c */
+u64 HIDDEN shim_exit_for(u64 back, u64 family);
+HIDDEN struct masked *shim_masked_at(u64 rip);
+HIDDEN const struct record *shim_record_at(u64 rip);
+u64 HIDDEN shim_site_of(u64 rip);
+void HIDDEN shim_unexit(struct context *uc);
+void HIDDEN shim_call_here(struct context *uc);
+void HIDDEN shim_leave(struct context *uc, u32 nr, u64 back, u64 family);
+/* own.c */
+void HIDDEN shim_made(u64 rip, u64 back, u64 nr);
+void HIDDEN shim_again(u64 back);
+int HIDDEN shim_take(struct info *info);
+u64 HIDDEN shim_program(struct info *info, struct context *uc, u32 number, int forced);
 /* sigsys.c */
 long HIDDEN shim_tell(u64 path, u64 a, u64 b, u64 c);
-void HIDDEN shim_unexit(struct context *uc);
 long HIDDEN shim_begin(int now);
-u64 HIDDEN shim_exit_for(u64 back, u64 family);
 int HIDDEN shim_readable(u64 at);
-HIDDEN struct masked *shim_masked_at(u64 rip);
-int HIDDEN shim_take(struct info *info);
 u64 HIDDEN shim_sigsys(struct info *info, struct context *uc, u32 number);
 /* tracers.c */
 HIDDEN enum served shim_trace(struct context *uc);

@@ -24,7 +24,7 @@ const maxStack = 96
 const handlerStack = 384
 
 // onSignals are the sources of what only runs there.
-var onSignals = []string{"sigsys", "sigaction", "sigmask", "sigwait", "tracing", "tracers"}
+var onSignals = []string{"sigsys", "leave", "own", "sigaction", "sigmask", "sigwait", "tracing", "tracers"}
 
 var (
 	// In the order of their code: the strictest alignment first, so that no
@@ -32,7 +32,7 @@ var (
 	assembly = []string{
 		"generator", "reflected_getrandom", "reflected", "chacha_avx512", "chacha_avx2", "chacha_scalar", "forward", "stub", "entry", "delivered", "exits", "symbols",
 	}
-	c = []string{"getrandom", "handoff", "sigsys", "sigaction", "sigmask", "sigwait", "tracing", "tracers"}
+	c = []string{"getrandom", "handoff", "sigsys", "leave", "own", "sigaction", "sigmask", "sigwait", "tracing", "tracers"}
 )
 
 // cflags say that the code runs on strange stacks without a C library, and
