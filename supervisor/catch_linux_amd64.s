@@ -3,11 +3,16 @@
 // onSignal is the handler of relayed signals. The kernel calls it, on the
 // alternate stack of whichever thread, with the signal's number in DI and its
 // siginfo at SI; what it changes in registers is restored by rt_sigreturn. It
-// writes the number and the sender (si_pid) into the pipe that the relay reads.
+// writes the number and the sender (si_pid, -1 for SI_KERNEL) into the pipe that the relay
+// reads.
 TEXT ·onSignal(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	SUBQ $8, SP
 	MOVL DI, 0(SP)
 	MOVL 16(SI), AX
+	CMPL 8(SI), $0x80 // si_code
+	JNE  sent
+	MOVL $-1, AX
+sent:
 	MOVL AX, 4(SP)
 	MOVL ·caughtFD(SB), DI
 	MOVQ SP, SI

@@ -68,6 +68,9 @@ func (c *caught) release() {
 	}
 }
 
+// theKernel is the sender of what the kernel sends of its own accord, as a terminal does.
+const theKernel = -1
+
 // read returns what was caught, one signal at a time, 0 if there is none.
 func (c *caught) read() (sig unix.Signal, sender int) {
 	var b [8]byte

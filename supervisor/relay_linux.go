@@ -106,7 +106,7 @@ func (c *Cmd) await() {
 				break
 			}
 			if sender != self { // SIGXFSZ for a write of our own, see beyondFileSize
-				go c.forward(sig)
+				go c.forward(sig, sender)
 			}
 		}
 		if p[0].Revents != 0 {
@@ -115,11 +115,13 @@ func (c *Cmd) await() {
 	}
 }
 
-func (c *Cmd) forward(sig unix.Signal) {
+func (c *Cmd) forward(sig unix.Signal, sender int) {
 	if sig == unix.SIGTTIN || sig == unix.SIGTTOU {
 		return // the terminal's, for the whole group; caught so that we stop after the program
 	}
-	if c.relay.wholeGroup(sig) || sig == unix.SIGCONT && c.relay.justWoken() {
+	// A key goes to the whole group (isig), however late the guardian may be to tell.
+	key := sender == theKernel && (sig == unix.SIGINT || sig == unix.SIGQUIT)
+	if c.relay.wholeGroup(sig) || key && c.inOurGroup() || sig == unix.SIGCONT && c.relay.justWoken() {
 		return
 	}
 	select {
@@ -127,6 +129,12 @@ func (c *Cmd) forward(sig unix.Signal) {
 	default:
 		unix.Kill(c.pid, sig)
 	}
+}
+
+// inOurGroup reports whether the program is in this process's group.
+func (c *Cmd) inOurGroup() bool {
+	group, err := unix.Getpgid(c.pid)
+	return err == nil && group == unix.Getpgrp()
 }
 
 // wholeGroup reports whether the guardian got sig too, at about this time.
