@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -55,6 +56,11 @@ func TestManySites(t *testing.T) {
 // made there again.
 func TestOtherSites(t *testing.T) {
 	for _, others := range []string{"patch", "signal"} {
-		program{argv: []string{victim(t, "sudrange.c", "glibc")}, flags: writePolicy(t, fmt.Sprintf(othersPolicy, others))}.sameAnd(t, "wrong 0 caught 200")
+		p := program{argv: []string{victim(t, "sudrange.c", "glibc")}, flags: writePolicy(t, fmt.Sprintf(othersPolicy, others))}
+		p.sameAnd(t, "wrong 0 caught 200")
+		c, _ := p.count(t)
+		if len(c.Missed) != 1 || !strings.Contains(c.Missed[0].Reason, "uses Syscall User Dispatch itself") {
+			t.Errorf("others: %s: the run says %+v", others, c.Missed)
+		}
 	}
 }

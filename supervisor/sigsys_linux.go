@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"slices"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -103,6 +104,9 @@ func (s *server) learn() {
 	back, nr, times := n.args[1], n.args[2], n.args[3]&^vdsoshim.SiteUncounted
 	v := visit{r: s.r, n: n}
 	h := hit{int32(n.pid), back}
+	if back == 0 && s.r.plan.Uses(policy.SUD) {
+		s.r.count("the program uses Syscall User Dispatch itself: its reflected calls are trapped by the filter", "process "+strconv.Itoa(int(n.pid))+exeName(int(n.pid)))
+	}
 	switch {
 	case p == nil || n.pid == 0 || nr >= tableSize:
 	case p.visitedNow(h): // it tells once more, whatever came of the visit

@@ -150,7 +150,7 @@ var (
 	leave              = function{0xbb61, 269}
 	made               = function{0xbe6c, 87}
 	maskedAt           = function{0xb930, 41}
-	obey               = function{0xdabe, 139}
+	obey               = function{0xdac8, 139}
 	openGate           = function{0x10c00, 16}
 	peek               = function{0xc7e7, 94}
 	poke               = function{0xc845, 174}
@@ -173,14 +173,14 @@ var (
 	stubTime           = function{0xa180, 16}
 	take               = function{0xbd16, 189}
 	tell               = function{0xb42d, 23}
-	trace              = function{0xdb49, 360}
-	traced             = function{0xda9a, 36}
-	traceme            = function{0xdcb1, 105}
+	trace              = function{0xdb53, 360}
+	traced             = function{0xdaa4, 36}
+	traceme            = function{0xdcbb, 105}
 	unexit             = function{0xb98e, 354}
-	unlooked           = function{0xda51, 73}
-	virtual            = function{0xc8f3, 957}
-	wait               = function{0xd863, 494}
-	waits              = function{0xcf9f, 547}
+	unlooked           = function{0xda5b, 73}
+	virtual            = function{0xc8f3, 967}
+	wait               = function{0xd86d, 494}
+	waits              = function{0xcfa9, 547}
 )
 
 var (

@@ -108,8 +108,8 @@ static enum served prctl(struct context *uc)
 
 	if ((int)uc->rdi != PR_SET_SYSCALL_USER_DISPATCH)
 		return LEFT;
-	if (LINK->stubs && uc->rsi && !STATE->own)
-		shim_tell(SITE_PATH, 0, 0, 0); /* it is to see them at their sites */
+	if ((LINK->stubs || shim_plan.sigsys & SIGSYS_SUD) && uc->rsi && !STATE->own)
+		shim_tell(SITE_PATH, 0, 0, 0); /* it is to see calls at their sites */
 	uc->rax = gate(__NR_prctl, uc->rdi, uc->rsi, uc->rdx, uc->r10, uc->r8, 0);
 	if (uc->rax || STATE->own || !uc->rsi)
 		return SERVED;
