@@ -166,8 +166,13 @@ func TestWorkloadAgreesWithHyperfine(t *testing.T) {
 	for what, r := range ratios {
 		s := results.Summarize(r)
 		t.Logf("%s: %.3f times hyperfine's (%.3f to %.3f)", what, s.Median, s.Lo, s.Hi)
-		// Hyperfine's own part of a run, some 0.2 ms of 50, is the 2 %.
-		if s.Lo > 1.02 || s.Hi < 0.98 {
+		// Hyperfine's own part of a run, some 0.2 ms of 50, is the 2 %. What other tests do
+		// meanwhile lengthens the one or the other by the clock.
+		margin := 0.02
+		if strings.HasSuffix(what, "wall") {
+			margin = 0.1
+		}
+		if s.Lo > 1+margin || s.Hi < 1-margin {
 			t.Errorf("%s: %.3f times what hyperfine says, 95 %% interval %.3f to %.3f", what, s.Median, s.Lo, s.Hi)
 		}
 	}
