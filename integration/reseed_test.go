@@ -100,7 +100,7 @@ func TestReseedDaemon(t *testing.T) {
 			b, _ := os.ReadFile(file)
 			return strings.Fields(strings.TrimPrefix(string(b), "ready "))
 		}
-		eventually(t, 20*time.Second, "the first change", func() bool { return len(lines()) == 2 })
+		eventually(t, 5*time.Second, "the first change", func() bool { return len(lines()) == 2 })
 		pid, err := strconv.Atoi(lines()[0])
 		must(t, err)
 		defer syscall.Kill(pid, syscall.SIGKILL)
