@@ -26,6 +26,7 @@ type bench struct {
 	hz          float64
 	rounds      int   // made
 	begins      []int // of sessions, by rounds
+	look        int   // after so many it is looked what is known
 	started     time.Time
 }
 
@@ -152,7 +153,6 @@ func (b *bench) loop(ctx context.Context, first meter.Moment) error {
 	b.hz, _ = meter.Frequency(first, last)
 	b.collect()
 	b.noise()
-	b.drift()
 	b.attribute()
 	b.latencies(ctx)
 	return nil

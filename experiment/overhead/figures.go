@@ -9,12 +9,58 @@ import (
 	"github.com/sysreflect/sysreflect/experiment/results"
 )
 
+// A paced task is what it came to at the median pace of the run.
+type paced struct {
+	cycles []float64 // a call, with the loop
+	by     []float64 // what they were divided by; nil where too few figures tell
+	doubt  float64
+}
+
+// pace estimates how the machine's pace went from those tasks that no supervisor has a part
+// in, and returns what all tasks are at its median.
+func (b *bench) pace() (*results.Pace, map[*task]paced) {
+	var rounds [][]float64
+	place := map[*task]int{}
+	for _, t := range b.tasks {
+		if t.tells() && len(t.cycles) > 0 {
+			place[t] = len(rounds)
+			rounds = append(rounds, t.cycles)
+		}
+	}
+	pace := results.PaceOf(rounds)
+	all := map[*task]paced{}
+	for _, t := range b.tasks {
+		of, ok := place[t]
+		if !ok {
+			of = -1
+		}
+		p := paced{cycles: t.cycles}
+		if p.by, p.doubt = pace.Steady(t.cycles, of); p.by != nil {
+			p.cycles = over(t.cycles, p.by)
+		}
+		all[t] = p
+	}
+	return pace, all
+}
+
+// tells reports whether the machine's pace is told by the task.
+func (t *task) tells() bool { return inner(&t.figure) && !t.served() }
+
+// over divides values by others, as many as there are of both.
+func over(values, by []float64) []float64 {
+	out := make([]float64, min(len(values), len(by)))
+	for i := range out {
+		out[i] = values[i] / by[i]
+	}
+	return out
+}
+
 // loops are the medians of the loops around calls, in cycles.
-func (b *bench) loops() map[meter.Way]float64 {
+func (b *bench) loops(all map[*task]paced) map[meter.Way]float64 {
 	loops := map[meter.Way]float64{}
 	for _, t := range b.tasks {
 		if t.way == t.around {
-			loops[t.way] = results.Summarize(t.cycles).Median
+			loops[t.way] = results.Summarize(all[t].cycles).Median
 		}
 	}
 	return loops
@@ -26,11 +72,14 @@ const servedBy = "served by "
 
 // collect makes figures of what was measured.
 func (b *bench) collect() {
-	loops := b.loops()
+	pace, all := b.pace()
+	loops := b.loops(all)
+	b.drift(pace)
 	for _, t := range b.tasks {
 		if len(t.cycles) == 0 {
 			continue
 		}
+		p := all[t]
 		f := &t.figure
 		f.Calls = int64(t.calls)
 		around := 0.0
@@ -39,8 +88,12 @@ func (b *bench) collect() {
 		}
 		f.Subtracted = around / b.hz * 1e9
 		f.Samples = make([]float64, len(t.cycles))
-		for i, c := range t.cycles {
+		for i, c := range p.cycles {
 			f.Samples[i] = math.Round((c-around)/b.hz*1e13) / 1e4 // what is further behind means nothing
+		}
+		f.Pace, f.Doubt = p.by, p.doubt
+		if p.by != nil {
+			t.neither, t.supervisor = over(t.neither, p.by), over(t.supervisor, p.by)
 		}
 		f.Sessions = b.medians(f.Samples)
 		if t.call != "" && t.by.served != nil {
@@ -55,27 +108,23 @@ func (b *bench) collect() {
 	}
 }
 
-// drift notes how far the machine's own speed went during the run, from one tenth of it
-// to another, by calls that nothing but the machine has a part in.
-func (b *bench) drift() {
-	most, of := 0.0, ""
-	for i := range b.run.Figures {
-		f := &b.run.Figures[i]
-		n := len(f.Samples)
-		if f.Way != native || n < 20 {
-			continue
-		}
-		var tenths []float64
-		for i := range 10 {
-			tenths = append(tenths, results.Summarize(f.Samples[i*n/10:(i+1)*n/10]).Median)
-		}
-		if d := (slices.Max(tenths) - slices.Min(tenths)) / results.Summarize(f.Samples).Median; d > most {
-			most, of = d, f.Subject
-		}
+// drift notes how far the machine's own pace went during the run, from one tenth of it
+// to another, and how well its median is known.
+func (b *bench) drift(pace *results.Pace) {
+	rounds := pace.Rounds()
+	f := results.Figure{Samples: rounds, Sessions: b.medians(rounds)}
+	b.run.Noise.Pace = f.Spread()
+	n := len(rounds)
+	if n < 20 {
+		return
 	}
-	if most > 0.02 {
-		b.run.Notes = append(b.run.Notes, fmt.Sprintf("the machine's own speed went up and down by %s during the run (%s, native): "+
-			"trust ratios more than times", percent(most), of))
+	var tenths []float64
+	for i := range 10 {
+		tenths = append(tenths, results.Summarize(rounds[i*n/10:(i+1)*n/10]).Median)
+	}
+	if d := slices.Max(tenths) - slices.Min(tenths); d > 0.02 {
+		b.run.Notes = append(b.run.Notes, fmt.Sprintf("the machine's own speed went up and down by %s during the run: calls are told at its median, "+
+			"and what that is by itself is known within ± %s", percent(d), percent(b.run.Noise.Pace)))
 	}
 }
 

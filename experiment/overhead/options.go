@@ -62,7 +62,7 @@ func (o *Options) complete() error {
 		}
 	}
 	if o.Time == 0 {
-		o.Time, o.until = defaultTime, 0.95*Precision
+		o.Time, o.until = defaultTime, stopWithin*Precision
 	}
 	if o.Threads < 0 || o.Threads > MaxThreads {
 		return fmt.Errorf("%d threads: at most %d", o.Threads, MaxThreads)

@@ -27,12 +27,18 @@ const (
 	// square of that in rounds, which no minute has: it depends on which of two ways
 	// a supervisor happens to be woken. What it would take goes to the others.
 	hopeless = 5
+
+	// So many tasks that tell the machine's pace have rounds until the end.
+	leastTelling = 16
 )
 
 // Precision is the half of an interval, relative, with which a figure is known well
-// enough. Rounds end with a little less, since the loop that is subtracted is measured
-// until the end.
-const Precision = 0.02
+// enough. Rounds end with a little less, since the machine's pace and the loop that is
+// subtracted are measured until the end.
+const (
+	Precision  = 0.02
+	stopWithin = 0.88
+)
 
 // measure holds sessions until all figures are known well enough, if that is asked
 // for, or time is up.
@@ -43,7 +49,7 @@ func (b *bench) measure(ctx context.Context) {
 	}
 	for n := 0; ctx.Err() == nil; n++ {
 		share := time.Since(begin).Seconds() / b.o.Time.Seconds()
-		if n >= leastSessions && (share >= 1 || b.o.until > 0 && n >= enoughSessions && b.known(b.o.until)) {
+		if n >= leastSessions && share >= 1 || b.o.until > 0 && b.enough(n, b.o.until) {
 			break
 		}
 		b.progress(phaseCalls, min(1, max(share, 0)), "calls")
@@ -142,37 +148,59 @@ func (b *bench) session(ctx context.Context, start time.Duration) {
 	}
 }
 
+// enough reports whether all is known after n sessions. It is looked after each sixteenth
+// more of them: looking takes a while itself, and the more often, the sooner by chance.
+func (b *bench) enough(n int, within float64) bool {
+	if n < enoughSessions || n < b.look {
+		return false
+	}
+	b.look = n + n/16
+	return b.known(within)
+}
+
 // known ends the rounds of what is known within that, relative, or won't be, and reports
-// whether that is everything. What others are compared with stays until the last of them.
+// whether that is everything. What others are compared with stays until the last of them,
+// and enough stay to tell the machine's pace by.
 func (b *bench) known(within float64) bool {
-	loops := b.loops()
+	_, paced := b.pace()
+	loops := b.loops(paced)
+	all, telling := true, 0
 	open := map[string]bool{}
+	var ended []*task
 	for _, t := range b.tasks {
+		if t.tells() && !t.done {
+			telling++
+		}
 		if t.figure.Way == again || !inner(&t.figure) {
 			continue
 		}
-		done := t.done
-		if !done {
-			f := results.Figure{Samples: slices.Clone(t.cycles)}
+		if !t.known && !t.done {
+			f := results.Figure{Samples: slices.Clone(paced[t].cycles), Doubt: paced[t].doubt}
 			for i := range f.Samples {
 				f.Samples[i] -= loops[t.around]
 			}
 			f.Sessions = b.medians(f.Samples)
 			half := f.Summary().HalfWidth()
-			done = half < within || t.served() && half > hopeless*within
+			t.known = half < within || t.served() && half > hopeless*within
 		}
-		t.done = done && t.figure.Way != native
-		open[t.group()] = open[t.group()] || !done
+		open[t.group()] = open[t.group()] || !t.known
+		all = all && t.known
+		if t.known && t.figure.Way != native {
+			ended = append(ended, t)
+		}
 	}
-	all := true
 	for _, t := range b.tasks {
-		if !inner(&t.figure) {
+		if inner(&t.figure) && (t.figure.Way == native || t.figure.Way == again) && !open[t.group()] {
+			ended = append(ended, t)
+		}
+	}
+	for _, t := range ended {
+		if t.done || t.tells() && telling <= leastTelling && !all {
 			continue
 		}
-		if t.figure.Way == native || t.figure.Way == again {
-			t.done = !open[t.group()]
+		if t.done = true; t.tells() {
+			telling--
 		}
-		all = all && t.done
 	}
 	return all
 }

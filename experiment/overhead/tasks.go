@@ -21,7 +21,8 @@ type task struct {
 
 	calls  int
 	cycles []float64 // a call, for each round, with the loop
-	done   bool      // it is known well enough, and has no more rounds
+	known  bool      // well enough
+	done   bool      // it has no more rounds
 	// Where another process serves, in nanoseconds a call: its processor time, and the time
 	// in which neither it nor the program had a processor.
 	supervisor, neither []float64

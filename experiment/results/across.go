@@ -127,7 +127,13 @@ func CompareRuns(a, b *Run) (both []Across, onlyA, onlyB []string) {
 		// Not measured in turn, whatever their groups are called.
 		x, y := *f, *old
 		x.Group, y.Group = "", ""
-		c := Compare(&x, &y, max(a.Noise.OfFigure(f), b.Noise.OfFigure(f)))
+		noise, apart := max(a.Noise.OfFigure(f), b.Noise.OfFigure(f)), 0.0
+		if f.Pace != nil || old.Pace != nil {
+			// Each is told at its own run's pace, and that is known no better.
+			apart = math.Hypot(a.Noise.Pace, b.Noise.Pace)
+		}
+		c := Compare(&x, &y, max(noise, apart))
+		c.Ratio = c.Ratio.doubting(apart / deviations)
 		c.Figure, c.Baseline = f, old
 		plain = append(plain, c)
 	}

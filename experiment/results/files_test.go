@@ -22,12 +22,13 @@ func example() *Run {
 	return &Run{
 		Schema: Schema, Command: []string{"reflect", "bench"}, When: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Seconds: 3,
 		Machine: Machine{Kernel: "6.18.0", Arch: "x86_64", CPU: "AMD <EPYC> 9", CPUs: 2, Mitigations: map[string]string{"meltdown": "Not affected"}},
-		Noise:   Noise{How: "twice", Value: 0.01, By: map[string]float64{"spawn": 0.1}},
+		Noise:   Noise{How: "twice", Value: 0.01, Pace: 0.02, By: map[string]float64{"spawn": 0.1}},
 		Figures: []Figure{
 			{Subject: "getrandom", Way: "native", Params: map[string]string{"bytes": "16"}, Unit: "ns/op",
 				Samples: []float64{220.125, 221, 219, 222, 220, 221.5}, Group: "calls", Calls: 1000},
 			{Subject: "getrandom", Way: "patch", Params: map[string]string{"bytes": "16"}, Unit: "ns/op", Baseline: "native",
 				Samples: []float64{12, 12.5, 12.25, 12, 12.125, 12.3}, Group: "calls", Subtracted: 0.25, Histogram: h,
+				Pace: []float64{1.0123, 1, 0.9877, 1, 1, 1.1}, Doubt: 0.001,
 				Steps: []Step{{Name: "work", What: "a - b", Cost: 9, Lo: 8, Hi: 10}}},
 			{Subject: "workload:git status -4", Way: "native", Unit: "ms", Samples: []float64{2.5, 2.6}},
 			{Subject: "memory", Way: "ptrace-all", Unit: "B", Samples: []float64{4096}},

@@ -7,8 +7,8 @@ import (
 )
 
 // Schema is the version of what WriteJSON writes. It grows when the meaning of a
-// field changes, not when one is added.
-const Schema = 1
+// field changes, not when one is added. With 2 samples are at the run's median pace, see Figure.Pace.
+const Schema = 2
 
 // A Run is one run of an experiment.
 type Run struct {
@@ -66,6 +66,9 @@ type Machine struct {
 type Noise struct {
 	How   string  `json:"how"`
 	Value float64 `json:"value"` // relative: 0.01 is one percent
+	// Pace is how well the median of the run's own pace is known, relative: what figures
+	// that are told at it know no better of other hours.
+	Pace float64 `json:"pace,omitempty"`
 	// By has the noise of subjects that are measured otherwise than by inner
 	// loops, and so have their own.
 	By map[string]float64 `json:"by,omitempty"`
@@ -109,11 +112,16 @@ type Figure struct {
 	// one, each with fresh processes.
 	Sessions []float64 `json:"sessions,omitempty"`
 	// Subtracted was taken off each sample: what the loop around the call takes.
-	Subtracted float64    `json:"subtracted,omitempty"`
-	Calls      int64      `json:"calls,omitempty"` // made for each sample
-	Histogram  *Histogram `json:"histogram,omitempty"`
-	Steps      []Step     `json:"steps,omitempty"`
-	Note       string     `json:"note,omitempty"` // what a reader must know
+	Subtracted float64 `json:"subtracted,omitempty"`
+	// Pace is what each sample, with what was subtracted, was divided by: see [Pace]. Multiplied
+	// with it, they are what clocks said. Doubt is the relative standard error of that at
+	// the figure's median.
+	Pace      []float64  `json:"pace,omitempty"`
+	Doubt     float64    `json:"doubt,omitempty"`
+	Calls     int64      `json:"calls,omitempty"` // made for each sample
+	Histogram *Histogram `json:"histogram,omitempty"`
+	Steps     []Step     `json:"steps,omitempty"`
+	Note      string     `json:"note,omitempty"` // what a reader must know
 }
 
 // A Step is a part of what a call takes: the difference of two measured variants, or

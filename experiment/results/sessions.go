@@ -9,7 +9,19 @@ import (
 // Summary summarizes the figure's samples. Its interval holds the one that the
 // medians of sessions give: samples of one session have their place in memory and
 // on processors in common, and an interval by their number alone would be too sure.
-func (f *Figure) Summary() Summary { return Summarize(f.Samples).holding(f.Sessions) }
+func (f *Figure) Summary() Summary {
+	return Summarize(f.Samples).holding(f.Sessions).doubting(f.Doubt)
+}
+
+const deviations = 1.96 // that hold 95 %
+
+// doubting widens the interval by a relative standard error that has nothing to do with
+// what made it.
+func (s Summary) doubting(relative float64) Summary {
+	d := deviations * relative * s.Median
+	s.Lo, s.Hi = s.Median-math.Hypot(s.Median-s.Lo, d), s.Median+math.Hypot(s.Hi-s.Median, d)
+	return s
+}
 
 func (s Summary) holding(medians []float64) Summary {
 	if len(medians) > 1 {

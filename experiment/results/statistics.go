@@ -69,6 +69,9 @@ func Compare(f, baseline *Figure, noise float64) Comparison {
 	over := func(a, b float64) float64 { return a / b }
 	c.Ratio = combine(f, baseline, over).holding(bySession(f, baseline, over))
 	c.Difference = combine(f, baseline, difference).holding(bySession(f, baseline, difference))
+	if f.Group != "" && f.Group == baseline.Group { // else both their intervals have it
+		c.Ratio = c.Ratio.doubting(math.Hypot(f.Doubt, baseline.Doubt))
+	}
 	return c
 }
 
