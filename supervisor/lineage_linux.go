@@ -13,6 +13,7 @@ import (
 
 // A procStat is what is needed of /proc/PID/stat (proc(5)).
 type procStat struct {
+	state  byte // R where it runs or waits for a processor
 	parent int
 	start  uint64 // after boot, in clock ticks
 	stack  uint64 // the initial stack pointer; 0 or 1 where we may not know
@@ -35,6 +36,8 @@ func readStat(pid int) (st procStat, err error) {
 		field++
 		n, _ := strconv.ParseUint(string(f), 10, 64)
 		switch field {
+		case 3:
+			st.state = f[0]
 		case 4:
 			st.parent = int(n)
 		case 22:

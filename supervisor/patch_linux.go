@@ -39,6 +39,7 @@ type patching struct {
 	follow  bool            // count each site's notifications
 	// Who may write to code: nobody but a tracer, or nobody at all.
 	traced, never atomic.Bool
+	turns         turns
 
 	mu       sync.Mutex
 	hits     map[hit]int
@@ -131,8 +132,8 @@ func (p *patching) wants(h hit) (now, visit bool) {
 	}
 }
 
-// again takes back what wants counted: another patch was being made, and the next
-// notification will do as well.
+// again takes back what wants counted: another patch was being made, and the same call, or
+// the next, will do as well.
 func (p *patching) again(h hit) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -206,7 +207,7 @@ func (p *patching) forget(tid int) {
 
 // patch makes the site of a call that waits for its answer lead into the shim.
 // Why it can't is the patcher's to remember: the site goes on as it is. True means
-// that the call has had its answer, which is to make it again.
+// that the call has had its answer, which is to make it again, or waits for its turn.
 func (s *server) patch() (answered bool) {
 	p, n := s.r.patching, &s.n
 	if p == nil || n.pid == 0 || !p.calls[n.nr] {
@@ -217,7 +218,7 @@ func (s *server) patch() (answered bool) {
 		v := visit{r: s.r, n: n}
 		err := s.patchBy(&v, n.ip, int(n.nr), far && !s.r.plain)
 		v.end()
-		if err == patch.ErrBusy {
+		if err == errTurn || err == patch.ErrBusy {
 			p.again(h)
 		}
 		if errors.Is(err, patch.ErrForbidden) {
@@ -226,7 +227,7 @@ func (s *server) patch() (answered bool) {
 		if err == patch.ErrLost {
 			s.r.count(err.Error()+": served by notification", "process "+strconv.Itoa(int(n.pid))+exeName(int(n.pid)))
 		}
-		answered = v.answered // and is made again, and counted then
+		answered = v.answered || err == errTurn // and is made or served again, and counted then
 	}
 	if p.follow && !answered {
 		p.count(h, int(n.nr))
@@ -235,9 +236,13 @@ func (s *server) patch() (answered bool) {
 }
 
 // patchBy patches the site that ends at back, of a call of a thread that waits, attached
-// to it where that is needed and worth it.
+// to it where that is needed and worth it. With errTurn the call waits for its turn.
 func (s *server) patchBy(v *visit, back uint64, nr int, far bool) error {
 	p := s.r.patching
+	if err := p.turns.take(&s.n, s.r.overdue); err != nil {
+		return err
+	}
+	defer func() { s.waited, s.patched = append(s.waited, p.turns.pass()...), back }()
 	var mmap patch.Mapper
 	if far {
 		mmap = v.mmap

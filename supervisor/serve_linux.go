@@ -40,6 +40,9 @@ type server struct {
 	// traced means that the call is no notification: its thread is stopped for us,
 	// and n holds what the two have in common.
 	traced bool
+	// waited are calls that waited for the patch of the site that ends at patched.
+	waited  []notification
+	patched uint64
 }
 
 func newServer(r *run) *server {
@@ -75,8 +78,16 @@ next:
 	return nil
 }
 
-// serve answers any call but an exec.
+// serve answers any call but an exec, and then those that waited for its patch. Of these
+// the ones from its site need no other, mostly.
 func (s *server) serve() {
+	for s.serveOne(true); len(s.waited) > 0; {
+		s.n, s.waited = s.waited[0], s.waited[1:]
+		s.serveLater(s.n.ip != s.patched)
+	}
+}
+
+func (s *server) serveOne(patches bool) {
 	if s.tells() {
 		switch s.n.args[0] {
 		case vdsoshim.TracedPath:
@@ -84,7 +95,7 @@ func (s *server) serve() {
 		case vdsoshim.OrdersPath:
 			s.r.take(&s.n)
 		default:
-			s.learn()
+			s.learn(patches)
 		}
 		return
 	}
@@ -93,7 +104,7 @@ func (s *server) serve() {
 		s.r.handingOff(s.n.pid) != nil
 	if !ours {
 		if e := s.match(); e != nil {
-			if s.patch() { // first: the call may have to be made again
+			if patches && s.patch() { // first: the call may have to be made again
 				return
 			}
 			s.apply(e)

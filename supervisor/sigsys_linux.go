@@ -98,7 +98,7 @@ func (s *server) tells() bool {
 }
 
 // learn patches the site that the handler tells of, or takes all records back.
-func (s *server) learn() {
+func (s *server) learn(patches bool) {
 	p, n := s.r.patching, &s.n
 	s.resp = response{id: n.id, err: -int32(unix.EFAULT)} // nobody looks at it
 	back, nr, times := n.args[1], n.args[2], n.args[3]&^vdsoshim.SiteUncounted
@@ -115,9 +115,13 @@ func (s *server) learn() {
 			v.attach()
 		}
 		p.patcher.Withdraw(int(n.pid), func() bool { return s.stillThere(&v) })
-	case p.told[nr]:
+	case p.told[nr] && patches:
 		if far := times >= visitAfter && !s.r.plain; p.may(far) {
-			if err := s.patchBy(&v, back, int(nr), far); errors.Is(err, patch.ErrForbidden) {
+			err := s.patchBy(&v, back, int(nr), far)
+			if err == errTurn {
+				return
+			}
+			if errors.Is(err, patch.ErrForbidden) {
 				s.forbidden(&v)
 			}
 		}
