@@ -24,7 +24,7 @@ type benchFlags struct {
 	seconds    string
 	unit       string
 	text       bool
-	pin        bool
+	free       bool
 	check      bool
 }
 
@@ -35,10 +35,10 @@ func benchCommand() *cli.Command {
 		"mechanism that can be used here: a call that does nothing, one that is passed through,\n" +
 		"getrandom of several lengths, and clock_gettime; what calls pay that are not reflected, what\n" +
 		"starting costs, and memory. It says how sure each figure is, and what the machine adds.\n\n" +
-		"Everything takes turns, in windows of half a millisecond, or two where a supervisor\n" +
-		"serves, on one processor, in many short sessions with fresh processes. It ends as soon as\n" +
-		"all calls are known within 2 %, and before a minute has passed. Ctrl-C ends it with what\n" +
-		"there is, and status 130."
+		"Everything takes turns, in windows of half a millisecond, on one processor, in\n" +
+		"many short sessions with fresh processes; what it adds that supervisors run elsewhere is\n" +
+		"shown beside. It ends as soon as all calls are known within 2 %, and before a minute has\n" +
+		"passed. Ctrl-C ends it with what there is, and status 130."
 	cmd.Example = "  reflect bench\n" +
 		"  reflect bench getrandom -m patch,notify --bytes 16,256\n" +
 		"  reflect bench --threads 64\n" +
@@ -78,7 +78,7 @@ func benchOne(name, short string, subjects []string) *cli.Command {
 	flags.String(&f.mechanisms, "mechanism", "m", "", "only these `mechanisms`: A,B,…").Words(policy.Mechanisms()[1:]...)
 	flags.String(&f.threads, "threads", "", "", "measure with 1, 4, 16 … up to `number` threads, at most 256 (minutes)")
 	flags.String(&f.bytes, "bytes", "", "", "`lengths` for getrandom, with commas")
-	flags.Bool(&f.pin, "pin", "", "keep supervisors on the processor that programs are measured on")
+	flags.Bool(&f.free, "no-pin", "", "let supervisors run where the kernel puts them")
 	flags.String(&f.seconds, "time", "", "", "spend that many `seconds` in loops, however well calls are known before")
 	flags.String(&f.unit, "unit", "", "ns", "print times in `unit`: ns, or cycles of the counter").Words("ns", "cycles")
 	flags.Bool(&f.text, "text", "", "every figure with its interval, for a mail")
@@ -105,11 +105,8 @@ func (f *benchFlags) options(path string, subjects []string) (o overhead.Options
 	add("threads", f.threads)
 	add("bytes", f.bytes)
 	add("time", f.seconds)
-	if o.Pin = f.pin; o.Pin {
-		o.Command = append(o.Command, "--pin")
-		if f.threads != "" {
-			return o, errors.New("--pin and --threads exclude each other: threads are measured on all processors")
-		}
+	if o.Free = f.free; o.Free {
+		o.Command = append(o.Command, "--no-pin")
 	}
 	if f.threads != "" {
 		if o.Threads, err = strconv.Atoi(f.threads); err != nil || o.Threads < 1 {

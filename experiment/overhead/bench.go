@@ -106,9 +106,9 @@ func (b *bench) all(ctx context.Context) (err error) {
 
 // single measures with one thread, on one processor.
 func (b *bench) single(ctx context.Context, first meter.Moment) error {
-	b.run.Machine.Pinned = fmt.Sprintf("meters on processor %d; supervisors where the kernel puts them", b.cpu)
-	if b.o.Pin {
-		b.run.Machine.Pinned = fmt.Sprintf("meters and supervisors on processor %d", b.cpu)
+	b.run.Machine.Pinned = fmt.Sprintf("meters and supervisors on processor %d", b.cpu)
+	if b.o.Free {
+		b.run.Machine.Pinned = fmt.Sprintf("meters on processor %d; supervisors where the kernel puts them", b.cpu)
 	}
 	for _, c := range b.contestants {
 		if err := b.settle(c); err != nil {

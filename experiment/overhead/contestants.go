@@ -35,7 +35,8 @@ type contestant struct {
 	mechanism string // "" if none
 	argv, env []string
 	files     []*os.File
-	cpu       int // that it is started on with all that serves it, or machine.Anywhere
+	placed    bool // its supervisor runs where the kernel puts it, others have the meter's processor
+	cpu       int  // that it is started on with all that serves it, or machine.Anywhere
 	m         *meter.Meter
 	program   int               // its process under a supervisor, 0 for none
 	command   [2]time.Duration  // processor time for being told what to do, of program and supervisor
@@ -98,9 +99,9 @@ func (c *contestant) start() (*meter.Meter, error) {
 
 // enlist starts a contestant, or says why it is left out.
 func (b *bench) enlist(c *contestant) {
-	c.cpu = machine.Anywhere
-	if b.o.Pin {
-		c.cpu = b.cpu
+	c.cpu = b.cpu
+	if c.placed || b.o.Free || b.o.Threads > 1 {
+		c.cpu = machine.Anywhere
 	}
 	m, err := c.start()
 	if errors.Is(err, fs.ErrNotExist) && c.argv[0] == b.files.Dynamic {
@@ -164,6 +165,12 @@ func (b *bench) enlistAll(ctx context.Context) error {
 			return err
 		}
 		b.enlist(c)
+		if b.places(m) {
+			if c, err = b.placed(m); err != nil {
+				return err
+			}
+			b.enlist(c)
+		}
 	}
 	if b.contestant("vdso") == nil && b.o.wants("getrandom") {
 		b.leaveOut("getrandom", own, errors.New("it follows the counter that vdso exports, and that is not measured"))
@@ -211,11 +218,15 @@ func (b *bench) enlistPreload() {
 
 // under is a contestant under `reflect run` with one mechanism.
 func (b *bench) under(mechanism string) (*contestant, error) {
+	b.mechanisms = append(b.mechanisms, mechanism)
+	return b.reflected(mechanism)
+}
+
+func (b *bench) reflected(mechanism string) (*contestant, error) {
 	policy, err := meter.Memory("policy", []byte(source(mechanism)))
 	if err != nil {
 		return nil, err
 	}
-	b.mechanisms = append(b.mechanisms, mechanism)
 	return &contestant{name: mechanism, mechanism: mechanism, files: []*os.File{policy},
 		argv: []string{b.o.Reflect, "run", "-p", "/proc/self/fd/3", "--", b.files.Static}}, nil
 }

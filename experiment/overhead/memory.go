@@ -25,7 +25,7 @@ func (b *bench) memory(ctx context.Context) {
 	}
 	var figures []results.Figure
 	for _, c := range b.contestants {
-		if c.name != native && c.mechanism == "" {
+		if c.name != native && c.mechanism == "" || c.placed {
 			continue
 		}
 		f := results.Figure{Subject: "memory", Way: c.name, Unit: "B", Group: "memory", Params: map[string]string{"of": "program"}}

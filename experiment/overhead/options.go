@@ -23,8 +23,9 @@ type Options struct {
 	Mechanisms []string // nil for all that are usable
 	Bytes      []int    // lengths for getrandom; nil for 4 to 4096
 	Threads    int      // 0 or 1: one, pinned
-	// Pin keeps supervisors on the processor of the meters that they serve.
-	Pin bool
+	// Free lets supervisors run where the kernel puts them; else they are kept on the
+	// processor of the meters that they serve.
+	Free bool
 	// Time is about how long inner loops may take. 0 means that they end when all
 	// figures are known within [Precision], or 48 seconds after the
 	// run began, which takes less than a minute then.

@@ -23,7 +23,7 @@ func elsewhere(f *results.Figure) bool {
 	if by, ok := strings.CutPrefix(f.Note, servedBy); ok {
 		way = by
 	}
-	return (way == "notify" || way == "ptrace" || way == "ptrace-all") && (f.Subject != "tax" || way == "ptrace-all")
+	return elsewhereBy(way) && (f.Subject != "tax" || way == "ptrace-all")
 }
 
 // Known says how many figures of calls are known within [Precision], which are not, and
@@ -99,8 +99,8 @@ func why(run *results.Run, served bool) string {
 		return "others used the machine"
 	case run.Noise.Value >= 0.01:
 		return "the machine's own noise is " + percent(run.Noise.Value)
-	case served && !slices.Contains(run.Command, "--pin"):
-		return "on which processor the kernel wakes a supervisor changes (--pin shows one)"
+	case served && slices.Contains(run.Command, "--no-pin"):
+		return "on which processor the kernel wakes a supervisor changes"
 	}
 	return "the run was too short (--time)"
 }

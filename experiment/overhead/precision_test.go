@@ -29,8 +29,17 @@ func TestPrecision(t *testing.T) {
 		{func(*printer) {}, "precision: 17 of 17 figures of calls are known within ± 2 %", "; not"},
 		{func(p *printer) { wide(p, "null", "notify", 0.03); wide(p, "getrandom", "notify", 0.05) },
 			"15 of 17 figures of calls are known within ± 2 %, by 2 sessions; not getrandom(16) notify (± 5.0 %), null notify (± 3.0 %); likely because " +
-				"on which processor", ""},
+				"the run was too short", "which processor"},
+		{func(p *printer) {
+			wide(p, "null", "notify", 0.03)
+			p.run.Command = []string{"reflect", "bench", "--no-pin"}
+		}, "likely because on which processor", ""},
 		{func(p *printer) { wide(p, "tax", "notify", 0.03) }, "likely because the run was too short", "which processor"},
+		{func(p *printer) {
+			p.run.Figures = append(p.run.Figures, series(placed, "notify", 100, map[string]string{"call": "null"}))
+			wide(p, "null", "notify", 0.01)
+		},
+			"17 of 17", ""},
 		{func(p *printer) { wide(p, "null", "patch", 0.03); p.run.Noise.Value = 0.013 }, "the machine's own noise is 1.3 %", ""},
 		{func(p *printer) { wide(p, "null", "patch", 0.03); p.run.Machine.Busy = 0.3 }, "others used the machine", ""},
 		{func(p *printer) { wide(p, "null", "patch", 0.03); p.run.Interrupted = true }, "the run was ended early", ""},

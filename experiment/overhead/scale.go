@@ -30,7 +30,6 @@ func counts(most int) (all []int) {
 // that a call takes, of all processes that have a part in it. Time by a clock would
 // measure who else is busy.
 func (b *bench) scale(ctx context.Context, first meter.Moment) error {
-	b.o.Pin = false
 	b.run.Machine.Pinned = "nothing"
 	b.run.Machine.Measured = -1
 	if err := b.calibrate(first); err != nil {

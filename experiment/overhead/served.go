@@ -14,7 +14,7 @@ import (
 // own, since counting takes time.
 func (b *bench) learnWhoServes(ctx context.Context) {
 	for _, c := range b.contestants {
-		if c.mechanism == "" || ctx.Err() != nil {
+		if c.mechanism == "" || c.placed || ctx.Err() != nil {
 			continue
 		}
 		if served, err := b.countCalls(c); err == nil {

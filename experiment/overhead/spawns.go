@@ -104,7 +104,7 @@ func (b *bench) planSpawns() (starter []*meter.Meter, starts []*start, err error
 	files := []*os.File{b.files.Once}
 	var contestants []*contestant
 	for _, c := range b.contestants {
-		if c.mechanism != "" {
+		if c.mechanism != "" && !c.placed {
 			contestants = append(contestants, c)
 			files = append(files, c.files[0])
 		}

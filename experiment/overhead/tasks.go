@@ -73,12 +73,13 @@ func (b *bench) plan() {
 			b.add(c, c, "tax", meter.Getgid, meter.Loop, "", 0)
 		}
 		for _, c := range b.contestants {
-			if c.mechanism != "" {
+			if c.mechanism != "" && !c.placed {
 				b.add(c.name, c.name, "tax", meter.Getgid, meter.Loop, "", 0)
 			}
 		}
 	}
 	b.planParts()
+	b.planPlaced()
 }
 
 // each adds a subject for all mechanisms: by the system call, or, for vdso, by the
@@ -89,7 +90,7 @@ func (b *bench) each(subject string, way meter.Way, call string, bytes int) {
 	}
 	for _, c := range b.contestants {
 		switch f, ok := functions[way]; {
-		case c.mechanism == "":
+		case c.mechanism == "" || c.placed:
 		case c.mechanism != "vdso":
 			b.add(c.name, c.name, subject, way, meter.Loop, call, bytes)
 		case ok:

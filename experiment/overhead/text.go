@@ -56,6 +56,7 @@ func WriteFigures(w io.Writer, run *results.Run, o TextOptions) error {
 	for _, s := range p.sections() {
 		p.section(s)
 	}
+	p.placed()
 	p.grids()
 	p.steps()
 	p.latencies()

@@ -42,7 +42,7 @@ func (g *group) title() string {
 	for _, k := range slices.Sorted(maps.Keys(g.params)) {
 		v := g.params[k]
 		switch k {
-		case "what", "around":
+		case "what", "around", "call":
 		case workload.Of:
 			if ok {
 				name += ": " + ofTitle(v)
@@ -85,6 +85,8 @@ func subjectTitle(subject string, params map[string]string) string {
 			return "Memory of supervisor and guardian"
 		}
 		return "Memory of the program"
+	case "placed":
+		return subjectTitle(params["call"], nil) + ", with the supervisor where the kernel puts it"
 	case "parts":
 		return "What mechanisms are made of"
 	case "harness":

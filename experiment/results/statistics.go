@@ -36,6 +36,15 @@ func Summarize(samples []float64) Summary {
 // HalfWidth is half of the interval, relative to the median.
 func (s Summary) HalfWidth() float64 { return (s.Hi - s.Lo) / 2 / math.Abs(s.Median) }
 
+// Quantile is what so large a share of samples does not exceed.
+func Quantile(samples []float64, share float64) float64 {
+	if len(samples) == 0 {
+		return math.NaN()
+	}
+	sorted := slices.Sorted(slices.Values(samples))
+	return sorted[min(len(sorted)-1, int(share*float64(len(sorted))))]
+}
+
 // A Comparison is what one figure is against another.
 type Comparison struct {
 	Figure, Baseline *Figure

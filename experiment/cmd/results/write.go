@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sysreflect/sysreflect/experiment/overhead"
 	"github.com/sysreflect/sysreflect/experiment/results"
 	"github.com/sysreflect/sysreflect/experiment/workload"
 	"github.com/sysreflect/sysreflect/policy"
@@ -109,12 +110,14 @@ func (p *page) answers() {
 		for _, kind := range []struct {
 			how  string
 			ways []string
-		}{{"served in the program, without a system call", inProgram()}, {"by a signal in the program", bySignal()}, {"by another process", byProcess()}} {
+		}{{"served in the program, without a system call", inProgram()}, {"by a signal in the program", bySignal()},
+			{"by another process, on the same processor", byProcess()}} {
 			if list := p.list("null", nil, kind.ways); list != "" {
 				p.say("- The same %s: %s.", kind.how, list)
 			}
 		}
 	}
+	p.placed()
 	p.passed()
 	for _, way := range waysOf(p.all) {
 		if way != workload.None {
@@ -129,6 +132,27 @@ func (p *page) answers() {
 		}
 	}
 	p.say("")
+}
+
+// placed says what becomes of calls that another process serves where the kernel chooses
+// its processor.
+func (p *page) placed() {
+	var parts []string
+	for _, way := range byProcess() {
+		f := p.calls.Find("placed", way, map[string]string{"call": "null"})
+		if f == nil {
+			continue
+		}
+		at := func(share float64) string {
+			text, unit := results.Scaled(results.Quantile(f.Samples, share), f.Unit)
+			return text + " " + strings.TrimSuffix(unit, "/op")
+		}
+		parts = append(parts, fmt.Sprintf("%s to %s (`%s`, half of windows above %s)", at(0.05), at(0.95), way, at(0.5)))
+	}
+	if len(parts) > 0 {
+		p.say("- Where the kernel puts that process, as users have it, it is often woken on another processor, which sleeps. Then it depends on the moment, for 90 %% of windows: %s.",
+			strings.Join(parts, ", "))
+	}
 }
 
 // passed says what a call costs that only takes the way through a patched site.
@@ -209,7 +233,11 @@ func (p *page) mechanisms() {
 		p.say("%s |", row)
 	}
 	p.say("\nMedians; in brackets what that is beside the native call. *Nothing* is getppid, answered by a constant; `vdso` and `kernel-vdso` have no such")
-	p.say("function and do gettimeofday(NULL, NULL). *Passed through* is getuid, made by the kernel all the same.\n")
+	p.say("function and do gettimeofday(NULL, NULL). *Passed through* is getuid, made by the kernel all the same.")
+	if known := overhead.Known(p.calls); known != "" {
+		p.say("Here supervisors run on the processor of the program that they serve; %s.", known)
+	}
+	p.say("")
 }
 
 // callWays are the ways of the run of calls, mechanisms last, in the manual's order.
