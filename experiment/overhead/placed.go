@@ -18,7 +18,8 @@ import (
 const placed = "placed"
 
 // A window of these has so many calls: where a supervisor is woken changes much more
-// seldom than calls are made, so long windows say no more than short ones.
+// seldom than calls are made, so long windows say no more than short ones. Nothing is called
+// before but an eighth of that, as by a program that makes calls now and then.
 const placedCalls = 16
 
 // elsewhereBy reports whether a mechanism serves calls in another process.

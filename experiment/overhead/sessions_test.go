@@ -185,6 +185,21 @@ func TestOrder(t *testing.T) {
 			t.Fatalf("%d places for %d of %d tasks, %d changes of subject", len(order), len(once), len(b.tasks), changes)
 		}
 	}
+	// What one supervisor serves stands together, whatever it is.
+	server := &contestant{name: "ptrace", mechanism: "ptrace"}
+	for _, i := range []int{3, 12, 20} {
+		b.tasks[i].by, b.tasks[i].call = server, "getppid"
+	}
+	b.tasks[7].by, b.tasks[7].figure.Subject = server, placed
+	order, runs := b.order(nil, false), 0
+	for i, one := range order {
+		if one.runsUp() && (i == 0 || !order[i-1].runsUp()) {
+			runs++
+		}
+	}
+	if runs != 1 || len(order) != len(b.tasks) {
+		t.Errorf("%d tasks, a supervisor runs up %d times in a round", len(order), runs)
+	}
 	for one, others := range before {
 		if len(others) < 7 {
 			t.Errorf("%s %s only ever stands behind %d others", one.figure.Subject, one.figure.Way, len(others))
