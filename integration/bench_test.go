@@ -112,7 +112,7 @@ func less(t *testing.T, run *results.Run, subject, faster, slower string, times 
 		t.Errorf("%s: no %s or no %s", subject, faster, slower)
 		return
 	}
-	if x, y := slices.Min(a.Samples), slices.Min(b.Samples); x*times > y {
+	if x, y := slices.Min(a.Measured()), slices.Min(b.Measured()); x*times > y {
 		t.Errorf("%s: %s takes %.1f ns, %s %.1f", subject, faster, x, slower, y)
 	}
 }
@@ -162,7 +162,7 @@ func TestBenchAgrees(t *testing.T) {
 			if f == nil {
 				t.Fatalf("no %s in\n%s", name, o.stdout)
 			}
-			least(ours, name, slices.Min(f.Samples))
+			least(ours, name, slices.Min(f.Measured()))
 		}
 		out, err := exec.Command("taskset", "-c", fmt.Sprint(run.Machine.Measured), loops).Output()
 		must(t, err)

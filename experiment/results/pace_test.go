@@ -162,6 +162,10 @@ func TestPaceOfOthers(t *testing.T) {
 	if got := middleWithout(values, len(values)); got != 3.5 {
 		t.Errorf("of all: %v", got)
 	}
+	f := Figure{Samples: []float64{9, 10}, Subtracted: 1, Pace: []float64{1.1, 1}}
+	if m := f.Measured(); math.Abs(m[0]-10) > 1e-9 || m[1] != 10 {
+		t.Errorf("measured: %v, want 10 twice", m)
+	}
 	rng := rand.New(rand.NewPCG(33, 34))
 	figures := make([][]float64, 8)
 	for k := range figures {

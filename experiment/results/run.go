@@ -134,6 +134,19 @@ type Step struct {
 	Hi   float64 `json:"hi"`
 }
 
+// Measured returns what clocks said, whatever the machine's pace was, less what was
+// subtracted.
+func (f *Figure) Measured() []float64 {
+	if len(f.Pace) != len(f.Samples) {
+		return f.Samples
+	}
+	out := make([]float64, len(f.Samples))
+	for i, v := range f.Samples {
+		out[i] = (v+f.Subtracted)*f.Pace[i] - f.Subtracted
+	}
+	return out
+}
+
 // Param returns one of a figure's parameters.
 func (f *Figure) Param(name string) string { return f.Params[name] }
 
