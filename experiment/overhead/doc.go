@@ -14,8 +14,8 @@
 // median is subtracted; [results.Figure] says how much that was.
 //
 // A session is a few rounds with fresh processes. Sessions go on until all figures
-// are known within [Precision], or time is up. Figures are told at the run's median
-// pace ([results.Pace]).
+// are known within [Precision], or time is up. Figures are told at one
+// pace of the run ([results.Pace]).
 //
 // One contestant runs twice, natively. What these two differ by is the noise.
 //

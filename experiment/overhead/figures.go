@@ -9,7 +9,7 @@ import (
 	"github.com/sysreflect/sysreflect/experiment/results"
 )
 
-// A paced task is what it came to at the median pace of the run.
+// A paced task is what it came to at the pace that all are told at.
 type paced struct {
 	cycles []float64 // a call, with the loop
 	by     []float64 // what they were divided by; nil where too few figures tell
@@ -123,8 +123,8 @@ func (b *bench) drift(pace *results.Pace) {
 		tenths = append(tenths, results.Summarize(rounds[i*n/10:(i+1)*n/10]).Median)
 	}
 	if d := slices.Max(tenths) - slices.Min(tenths); d > 0.02 {
-		b.run.Notes = append(b.run.Notes, fmt.Sprintf("the machine's own speed went up and down by %s during the run: calls are told at its median, "+
-			"and what that is by itself is known within ± %s", percent(d), percent(b.run.Noise.Pace)))
+		b.run.Notes = append(b.run.Notes, fmt.Sprintf("the machine's own speed went up and down by %s during the run: calls are told at one pace, "+
+			"which is itself known within ± %s", percent(d), percent(b.run.Noise.Pace)))
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 	leastSessions = 8
 	// From so many sessions on it is looked whether all figures are known well enough.
 	// Looking earlier would end runs whose few sessions happen to be alike.
-	enoughSessions = 24
+	enoughSessions = 32
 
 	// A figure whose interval is then so many times as wide as it should be would need the
 	// square of that in rounds, which no minute has: it depends on which of two ways

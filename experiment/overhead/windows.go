@@ -21,10 +21,10 @@ const (
 	// The same where another process serves.
 	servedCalls = 32
 	servedWarm  = 16
-	// A supervisor that comes from a pause serves more slowly for some 5 ms, since a thread of its
+	// A supervisor that comes from a pause serves more slowly for 5 to 10 ms, since a thread of its
 	// runtime (sysmon) then looks every 70 µs, and less and less often: that is gone after
-	// so many windows of calls.
-	runUp = 16
+	// so many windows of calls, mostly.
+	runUp = 28
 )
 
 // served reports whether another process has a part in the task's calls.

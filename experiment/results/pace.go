@@ -6,10 +6,11 @@ import (
 )
 
 // A Pace is how long a machine took, from round to round, for what it did beside: 1 is
-// what it took in the median round. Frequencies and neighbours change it over seconds by
-// more than what processes differ by, for all figures nearly alike, so a figure can be
-// told as it is at the median of the run's pace ([Pace.Steady]), which is known
-// far better than what the figure would have been in the mean of all hours.
+// what it took in the median of those rounds that all figures have. Frequencies and neighbours change it over
+// seconds by more than what processes differ by, for all figures nearly alike, so a figure
+// can be told as it is at one pace of the run ([Pace.Steady]), which is known far better than what
+// the figure would have been in the mean of all hours. It is that of the rounds that all have, since
+// a figure that ended early says little of a pace that it never saw.
 //
 // It is estimated from figures of the same rounds, as a two-way table is (Tukey's median
 // polish): each has a median, each round a factor, and neither follows single far ones.
@@ -81,7 +82,13 @@ func PaceOf(figures [][]float64) *Pace {
 		}
 		slices.Sort(p.rounds[i])
 	}
-	p.center = middle(slices.Clone(factors))
+	common := n
+	for _, logs := range p.left {
+		if len(logs) > 0 {
+			common = min(common, len(logs))
+		}
+	}
+	p.center = middle(slices.Clone(factors[:common]))
 	return p
 }
 

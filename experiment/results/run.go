@@ -7,7 +7,7 @@ import (
 )
 
 // Schema is the version of what WriteJSON writes. It grows when the meaning of a
-// field changes, not when one is added. With 2 samples are at the run's median pace, see Figure.Pace.
+// field changes, not when one is added. With 2 samples are at one pace, see Figure.Pace.
 const Schema = 2
 
 // A Run is one run of an experiment.
