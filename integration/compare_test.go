@@ -79,12 +79,17 @@ func needRoot(t *testing.T) {
 }
 
 // plainEnv is the environment of a program unless a test wants another: small,
-// and the same on each machine.
+// and the same on each machine. A reflect that is built with the race detector takes its
+// settings from it, without which each one sleeps for a second at its end.
 func plainEnv(dir string) []string {
-	return []string{
+	env := []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=" + dir, "LANG=C", "TMPDIR=" + dir, "SHELL=/bin/sh",
 	}
+	if race, ok := os.LookupEnv("GORACE"); ok {
+		env = append(env, "GORACE="+race)
+	}
+	return env
 }
 
 // workDir returns the working directory of a test's programs: empty, and theirs.

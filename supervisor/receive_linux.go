@@ -30,13 +30,15 @@ func (r *run) start() {
 	}
 }
 
-// spawn adds a receiver unless there are enough.
+// spawn adds a receiver unless there are enough. Whoever sees one in the count of
+// receivers can wait for it.
 func (r *run) spawn() bool {
+	r.done.Add(1)
 	if r.receivers.Add(1) > maxReceivers {
 		r.receivers.Add(-1)
+		r.done.Done()
 		return false
 	}
-	r.done.Add(1)
 	r.idle.Add(1) // no more are made while this one is on its way
 	go r.receive()
 	return true

@@ -219,10 +219,14 @@ func (a *AllCalls) named(name string) Schedule {
 }
 
 // environment is one in which programs find nothing of the user's: no settings, no
-// hooks, no caches.
+// hooks, no caches. A reflect that is built with the race detector has its settings there.
 func environment(dir string) []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LANG=C.UTF-8", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LANG=C.UTF-8", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
 		"GIT_OPTIONAL_LOCKS=0", "GIT_PAGER=cat", "TMPDIR=" + dir}
+	if race, ok := os.LookupEnv("GORACE"); ok {
+		env = append(env, "GORACE="+race)
+	}
+	return env
 }
 
 // prepareBy runs a command natively.
