@@ -1,12 +1,9 @@
 package integration
 
 import (
-	"debug/buildinfo"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -131,22 +128,13 @@ func TestGuardianApart(t *testing.T) {
 		must(t, err)
 		_, rest, _ := strings.Cut(string(status), "RssAnon:")
 		var kb int
-		// A C library has its threads' memory stand for good (rseq), and the fork copies it.
-		if _, err := fmt.Sscan(rest, &kb); err != nil || kb > 256 && !builtWithCgo(t) {
+		if _, err := fmt.Sscan(rest, &kb); err != nil || kb > 256 {
 			t.Errorf("%d kB of memory of its own, %v", kb, err)
 		}
 		must(t, l.cmd.Process.Kill())
 		eventually(t, 2*time.Second, "nothing left", func() bool { return !alive(l.pid) })
 		l.end(t)
 	})
-}
-
-// builtWithCgo reports whether the reflect under test has a C library, which one with the
-// race detector has.
-func builtWithCgo(t *testing.T) bool {
-	info, err := buildinfo.ReadFile(reflectBinary)
-	must(t, err)
-	return slices.Contains(info.Settings, debug.BuildSetting{Key: "CGO_ENABLED", Value: "1"})
 }
 
 // TestGuardianKilled kills the guardian: reflect does not hang, and the tree does

@@ -45,9 +45,17 @@ func (l *Launch) Fork() (s *Space, pid int, err error) {
 	own.keep(at, at+uintptr(len(mem)))
 	own.keep(l.Control, l.Control+pageSize)
 	syscall.ForkLock.Lock() // nobody's descriptor is between its making and close-on-exec
-	own.advise(unix.MADV_DONTFORK)
-	pid = fork(at, at+stackSize, &mem[launchOff+8])
-	own.advise(unix.MADV_DOFORK)
+	if sequences() {
+		gaps := unsafe.Slice((*gap)(unsafe.Pointer(&mem[0])), len(own.ranges)+2)[:0] // where its stack will end
+		for g := range own.gaps {
+			gaps = append(gaps, g)
+		}
+		pid = fork(at, at+stackSize, &mem[launchOff+8], &gaps[:1][0]) // zeros come after them
+	} else {
+		own.advise(unix.MADV_DONTFORK)
+		pid = fork(at, at+stackSize, &mem[launchOff+8], nil)
+		own.advise(unix.MADV_DOFORK)
+	}
 	syscall.ForkLock.Unlock()
 	if pid < 0 {
 		s.Release()
@@ -58,10 +66,14 @@ func (l *Launch) Fork() (s *Space, pid int, err error) {
 
 // fork makes the guardian run with its state and its stack at the given addresses,
 // and writes the calling thread's signal mask to mask. It returns the process id
-// or a negative errno.
+// or a negative errno. Where gaps are given, up to an empty one, they are not left out of
+// the fork by then: the guardian unmaps them, and has no restartable sequences.
 //
 //go:noescape
-func fork(state, stack uintptr, mask *byte) (pid int)
+func fork(state, stack uintptr, mask *byte, gaps *gap) (pid int)
+
+// A gap is a range of memory that the guardian has no use for.
+type gap struct{ start, size uintptr }
 
 // parts are ranges of this process's memory, in order.
 type parts struct {
@@ -81,13 +93,9 @@ const vdsoRoom = 64 << 10
 
 // ownParts are the executable's segments that nobody writes to, which are what comes
 // before the first that somebody does, and the vDSO. Where the kernel does not say
-// where they are, or where a C library has its restartable sequences, nothing is
-// advised: then the guardian is bigger, and no worse.
+// where they are, there are no gaps: then the guardian is bigger, and no worse.
 func ownParts() *parts {
 	p := &parts{}
-	if sequences() {
-		return p
-	}
 	entries, err := unix.Auxv()
 	if err != nil {
 		return p
@@ -138,8 +146,9 @@ func ownParts() *parts {
 
 // sequences reports whether the calling thread has registered an area for restartable
 // sequences, as glibc 2.35 does for all of its threads. A fork inherits that, and the
-// kernel kills who has none there (__rseq_handle_notify_resume, kernel/rseq.c). What the
-// kernel is asked for can't be done: an area in its own memory is refused with EFAULT,
+// kernel kills who has no memory there (__rseq_handle_notify_resume, kernel/rseq.c). And
+// there is a C library, which may fork at any time, and give advice about memory of its own
+// that ours would undo. What the kernel is asked for can't be done: an area in its own memory is refused with EFAULT,
 // or, before that, with EINVAL since it is another one (rseq_syscall).
 func sequences() bool {
 	const inKernel, size = ^uintptr(0xffff), 32
@@ -157,18 +166,25 @@ func (p *parts) keep(from, to uintptr) {
 	p.n++
 }
 
-// advise gives the kernel advice about all that lies between the parts. Holes are
-// an error that it reports when all is done (madvise_walk_vmas).
-func (p *parts) advise(advice uintptr) {
+// gaps are all that lies between the parts.
+func (p *parts) gaps(yield func(gap) bool) {
 	at := uintptr(0)
 	for i := range p.n + 1 {
 		r := [2]uintptr{p.end, p.end}
 		if i < p.n {
 			r = p.ranges[i]
 		}
-		if to := min(r[0], p.end); to > at {
-			unix.RawSyscall(unix.SYS_MADVISE, at, to-at, advice)
+		if to := min(r[0], p.end); to > at && !yield(gap{at, to - at}) {
+			return
 		}
 		at = max(at, r[1])
+	}
+}
+
+// advise gives the kernel advice about the gaps. Holes are an error that it reports when
+// all is done (madvise_walk_vmas).
+func (p *parts) advise(advice uintptr) {
+	for g := range p.gaps {
+		unix.RawSyscall(unix.SYS_MADVISE, g.start, g.size, advice)
 	}
 }
