@@ -49,13 +49,8 @@ func otherSUDKeys(key string) string {
 
 // sud reads the key sud into p.
 func (s *source) sud(v ast.Node, p *Policy) {
-	m, ok := v.(*ast.MappingNode)
-	if !ok {
-		s.fail(start(v), failf("sud is a mapping, not %s", s.show(v)).hint(sudExample))
-		return
-	}
-	if len(m.Values) == 0 {
-		s.fail(start(v), failf("sud says nothing").hint("keys: %s", strings.Join(sudKeys, ", ")))
+	m := s.section(v, "sud", sudKeys, sudExample)
+	if m == nil {
 		return
 	}
 	s.keys(m, sudKeys, otherSUDKeys, func(_ string, v ast.Node) {

@@ -190,6 +190,21 @@ func (s *source) rule(n ast.Node, l *layer) {
 	}
 }
 
+// section is what stands at a key of the policy that has keys of its own; nil if that is
+// something else, or nothing.
+func (s *source) section(v ast.Node, name string, keys []string, example string) *ast.MappingNode {
+	m, ok := v.(*ast.MappingNode)
+	switch {
+	case !ok:
+		s.fail(start(v), failf("%s is a mapping, not %s", name, s.show(v)).hint("%s", example))
+	case len(m.Values) == 0:
+		s.fail(start(v), failf("%s says nothing", name).hint("keys: %s", strings.Join(keys, ", ")))
+	default:
+		return m
+	}
+	return nil
+}
+
 // keys calls f for every key of m that is allowed, once, and reports whether
 // all of them are.
 func (s *source) keys(m *ast.MappingNode, allowed []string, other func(string) string, f func(key string, v ast.Node)) (known bool) {

@@ -42,13 +42,8 @@ func longSeed() *Error { return failf("a seed has at most %d bytes", maxSeed) }
 
 // rng reads the key rng into p.
 func (s *source) rng(v ast.Node, p *Policy) {
-	m, ok := v.(*ast.MappingNode)
-	if !ok {
-		s.fail(start(v), failf("rng is a mapping, not %s", s.show(v)).hint(rngExample))
-		return
-	}
-	if len(m.Values) == 0 {
-		s.fail(start(v), failf("rng says nothing").hint("keys: %s", strings.Join(rngKeys, ", ")))
+	m := s.section(v, "rng", rngKeys, rngExample)
+	if m == nil {
 		return
 	}
 	before := len(s.errs)
