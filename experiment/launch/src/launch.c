@@ -16,9 +16,7 @@
 #include <linux/wait.h>
 #include <sys/syscall.h>
 
-typedef unsigned long u64;
-typedef unsigned int u32;
-typedef int s32;
+#include "../../../internal/sys/sys.h"
 
 enum { EINTR = 4, ECHILD = 10 };
 enum { SIGKILL = 9, SIGTERM = 15, SIGCHLD = 17, SIG_SETMASK = 2, SA_RESTORER = 0x04000000, F_SETFD = 2, FD_CLOEXEC = 1 };
@@ -48,27 +46,6 @@ struct rusage {
 	struct timeval user, system;
 	u64 maxrss, rest[13];
 };
-
-static inline long sys6(long n, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
-{
-	register u64 r10 __asm__("r10") = d;
-	register u64 r8 __asm__("r8") = e;
-	register u64 r9 __asm__("r9") = f;
-	long r;
-	__asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return r;
-}
-#define SYS(n, ...) SYS_(n, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
-#define SYS_(n, a, b, c, d, e, f, ...) sys6(n, (u64)(a), (u64)(b), (u64)(c), (u64)(d), (u64)(e), (u64)(f))
-
-__attribute__((used)) void *memset(void *p, int c, u64 n)
-{
-	char *s = p;
-	while (n--)
-		*s++ = c;
-	return p;
-}
 
 __attribute__((noreturn)) static void quit(int status)
 {

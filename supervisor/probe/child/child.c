@@ -5,7 +5,7 @@
 //
 // argv[1] is the name of the probe, the rest are its numbers in hexadecimal.
 
-#include "sys.h"
+#include "shared.h"
 
 static u64 arg[8];
 static u64 vdso; // AT_SYSINFO_EHDR

@@ -1,4 +1,4 @@
-// System calls without a libc, and what the probes share.
+// What the probes share.
 
 #include <elf.h>
 #include <linux/filter.h>
@@ -6,9 +6,8 @@
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
 
-typedef unsigned long u64;
-typedef unsigned int u32;
-typedef int s32;
+#include "../../../internal/sys/sys.h"
+
 typedef unsigned char u8;
 
 enum { EPERM = 1, EINTR = 4, EAGAIN = 11, EBUSY = 16, ENOSYS = 38 };
@@ -16,27 +15,6 @@ enum { SIGILL = 4, SIGKILL = 9, SIGSTOP = 19, SIGCHLD = 17, SIGTRAP = 5, SIGALRM
 enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 };
 enum { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_DROPPABLE = 8, MAP_FIXED_NOREPLACE = 0x100000, MAP_ANON = 0x20 };
 enum { CLONE_FILES = 0x400, WALL = 0x40000000 };
-
-static inline long sys6(long n, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
-{
-	register u64 r10 __asm__("r10") = d;
-	register u64 r8 __asm__("r8") = e;
-	register u64 r9 __asm__("r9") = f;
-	long r;
-	__asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return r;
-}
-#define SYS(n, ...) SYS_(n, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
-#define SYS_(n, a, b, c, d, e, f, ...) sys6(n, (u64)(a), (u64)(b), (u64)(c), (u64)(d), (u64)(e), (u64)(f))
-
-__attribute__((used)) void *memset(void *p, int c, u64 n)
-{
-	char *s = p;
-	while (n--)
-		*s++ = c;
-	return p;
-}
 
 // What a probe says, on descriptor 1.
 struct record {

@@ -1,9 +1,7 @@
 // What the supervisor writes for the guardian, what the guardian tells it, and all
 // that the guardian keeps. Package guardian has the same in Go.
 
-typedef unsigned long u64;
-typedef unsigned int u32;
-typedef int s32;
+#include "../../../../internal/sys/sys.h"
 
 #define EINTR 4
 #define EINVAL 22
@@ -51,19 +49,6 @@ struct msg {
 	u32 detail; // step that failed, si_code, 1 without WAIT_KILLABLE_RECV, 1 where others are left
 	u64 rusage[18];
 };
-
-static inline long sys6(long n, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
-{
-	register u64 r10 __asm__("r10") = d;
-	register u64 r8 __asm__("r8") = e;
-	register u64 r9 __asm__("r9") = f;
-	long r;
-	__asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return r;
-}
-#define SYS(n, ...) SYS_(n, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
-#define SYS_(n, a, b, c, d, e, f, ...) sys6(n, (u64)(a), (u64)(b), (u64)(c), (u64)(d), (u64)(e), (u64)(f))
 
 // The kernel's struct sigaction; the C library's differs.
 struct ksigaction {
@@ -113,18 +98,3 @@ _Static_assert(sizeof(struct state) <= STATE_SIZE, "the supervisor maps less");
 _Static_assert(__builtin_offsetof(struct state, launch) == 0x8000, "package guardian's launchOff");
 
 register struct state *my __asm__("r15");
-
-__attribute__((used)) void *memcpy(void *d, const void *s, u64 n)
-{
-	for (u64 i = 0; i < n; i++)
-		((char *)d)[i] = ((const char *)s)[i];
-	return d;
-}
-
-__attribute__((used)) void *memset(void *p, int c, u64 n)
-{
-	char *s = p;
-	while (n--)
-		*s++ = c;
-	return p;
-}
