@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/sysreflect/sysreflect/experiment/machine"
+	"github.com/sysreflect/sysreflect/internal/early"
 )
 
 //go:embed floor/*.c floor/*.h floor/*.py floor/*.js floor/*.yaml
@@ -89,7 +90,7 @@ func (b *Bench) build(ctx context.Context) error {
 	}
 	if b.reflect == "" {
 		b.reflect = b.path("reflect")
-		if err := goBuild(ctx, b.path("reflect.linked"), module+"cmd/reflect"); err != nil {
+		if err := goBuild(ctx, b.path("reflect.linked"), module+"cmd/reflect", "-ldflags="+early.LinkFlag); err != nil {
 			return err
 		}
 		return writeAnew(b.reflect, b.path("reflect.linked"))
@@ -99,8 +100,8 @@ func (b *Bench) build(ctx context.Context) error {
 }
 
 // goBuild builds as a user does: go build, without a C compiler.
-func goBuild(ctx context.Context, out, pkg string) error {
-	return command(ctx, "go", "build", "-trimpath", "-o", out, pkg)
+func goBuild(ctx context.Context, out, pkg string, flags ...string) error {
+	return command(ctx, "go", append(append([]string{"build", "-trimpath", "-o", out}, flags...), pkg)...)
 }
 
 // writeAnew copies an executable by one large write, as `make build` does and as installing does,

@@ -14,7 +14,7 @@ case $(gcc -dumpversion) in
 12 | 12.*) ;;
 *)
 	echo "generated: gcc $(gcc -dumpversion) and not 12: images are not compared" >&2
-	exclude+=(--exclude='*.elf' --exclude=layout_amd64.go --exclude=code_amd64.s)
+	exclude+=(--exclude='*.elf' --exclude=layout_amd64.go --exclude=layout.h --exclude=code_amd64.s)
 	;;
 esac
 if ! diff=$(diff -rq "${exclude[@]}" . "$copy"); then

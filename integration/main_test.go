@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/internal/early"
 )
 
 // The places that all tests share. Other users must be able to read them, so
@@ -43,7 +45,7 @@ func setUp(m *testing.M) int {
 	reflectBinary = os.Getenv("REFLECT_BINARY") // a binary that is built already
 	if reflectBinary == "" {
 		reflectBinary = filepath.Join(scratch, "reflect")
-		build := exec.Command("go", "build", "-o", reflectBinary, "../cmd/reflect")
+		build := exec.Command("go", "build", "-ldflags="+early.LinkFlag, "-o", reflectBinary, "../cmd/reflect")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "go build ./cmd/reflect: %v\n%s", err, out)

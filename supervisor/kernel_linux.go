@@ -20,6 +20,12 @@ type notification struct {
 	args  [6]uint64
 }
 
+func decodeNotification(b []byte) *notification {
+	n := new(notification)
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(n)), unsafe.Sizeof(*n)), b)
+	return n
+}
+
 // response is struct seccomp_notif_resp.
 type response struct {
 	id    uint64

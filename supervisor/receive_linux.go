@@ -63,7 +63,7 @@ func (r *run) receive() {
 			r.idle.Add(1)
 		}
 		counted = false
-		e := recvNotif(r.listener, &s.n)
+		e := r.recv(&s.n)
 		idle := r.idle.Add(-1)
 		if !locked && e != unix.ENOENT {
 			// Many programs make no call at all. To lock a thread takes another one:
@@ -122,6 +122,15 @@ func (r *run) receive() {
 			return
 		}
 	}
+}
+
+// recv takes the next notification.
+func (r *run) recv(n *notification) unix.Errno {
+	if first := r.received.Load(); first != nil && r.received.CompareAndSwap(first, nil) {
+		*n = *first
+		return 0
+	}
+	return recvNotif(r.listener, n)
 }
 
 // next takes an exec that was put off. If there is none, this receiver serves no exec

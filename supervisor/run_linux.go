@@ -57,6 +57,9 @@ type run struct {
 	// executed the program, then 0.
 	first atomic.Int32
 
+	// received was received before there were receivers, nil where nothing was.
+	received atomic.Pointer[notification]
+
 	// receivers counts the threads, idle those of them that wait in RECV, or soon will.
 	receivers, idle atomic.Int32
 	handoffs        atomic.Int32 // execs that are served or wait to be

@@ -13,6 +13,7 @@ import (
 	"github.com/sysreflect/sysreflect/internal/early"
 	"github.com/sysreflect/sysreflect/policy"
 	"github.com/sysreflect/sysreflect/supervisor/internal/guardian"
+	"github.com/sysreflect/sysreflect/supervisor/internal/starter"
 	"github.com/sysreflect/sysreflect/vdsoshim"
 )
 
@@ -24,6 +25,9 @@ func (c *Cmd) Start() error {
 	}
 	if c.Plan == nil {
 		return errors.New("supervisor: no plan")
+	}
+	if s := starter.Take(); s != nil {
+		return c.adopt(s)
 	}
 	if c.lookErr != nil {
 		return &ExecError{c.Path, errors.Unwrap(c.lookErr)}
@@ -117,13 +121,7 @@ func (c *Cmd) launchBlock(r *run) (l guardian.Launch, err error) {
 	if err := r.chooseBase(); err != nil {
 		return l, err
 	}
-	filter, err := bpf.Compile(c.Plan, bpf.Exempt{
-		Gate:     r.base + vdsoshim.GateOff,
-		Stubs:    r.base + vdsoshim.StubsOff,
-		StubsEnd: r.base + vdsoshim.StubsOff + vdsoshim.StubsSize,
-		GateEnd:  r.base + vdsoshim.ExitsEnd,
-		Region:   r.base,
-	})
+	filter, err := bpf.Compile(c.Plan, exempt(r.base))
 	if err != nil {
 		return l, err
 	}
@@ -139,6 +137,17 @@ func (c *Cmd) launchBlock(r *run) (l guardian.Launch, err error) {
 		Ignored: before.ignored, Blocked: before.blocked, Mask: before.known, Limit: before.files,
 		Control: r.region.controlAt(), Tick: r.tick(), Trapped: r.traps(unix.SYS_FUTEX),
 	}, nil
+}
+
+// exempt is where calls are exempt in programs that have the shim at base.
+func exempt(base uint64) bpf.Exempt {
+	return bpf.Exempt{
+		Gate:     base + vdsoshim.GateOff,
+		Stubs:    base + vdsoshim.StubsOff,
+		StubsEnd: base + vdsoshim.StubsOff + vdsoshim.StubsSize,
+		GateEnd:  base + vdsoshim.ExitsEnd,
+		Region:   base,
+	}
 }
 
 // begin takes the listener from the guardian and starts to serve.
@@ -161,8 +170,7 @@ func (c *Cmd) begin(r *run) error {
 	r.listener, r.plain = fd, m.Detail != 0
 	r.first.Store(m.PID)
 	setSyncWakeUp(r.listener) // Linux >= 6.6; slower without, not wrong
-	c.run, c.pid = r, int(m.PID)
-	c.exited, c.waited, c.empty = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	c.has(r, int(m.PID))
 	if !c.relay.active {
 		r.region.fold() // else await does, later
 	}
@@ -171,6 +179,12 @@ func (c *Cmd) begin(r *run) error {
 		go c.watch()
 	}
 	return nil
+}
+
+// has notes the run of the program whose first process is pid.
+func (c *Cmd) has(r *run, pid int) {
+	c.run, c.pid = r, pid
+	c.exited, c.waited, c.empty = make(chan struct{}), make(chan struct{}), make(chan struct{})
 }
 
 func ptr[T any](v T) *T { return &v }

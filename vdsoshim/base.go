@@ -16,6 +16,10 @@ const (
 	valgrindPIE = 0x108000
 )
 
+// BaseRange are the lowest address that a region may begin at and the highest that one
+// usually ends at.
+func BaseRange() (low, high uint64) { return baseFloor, valgrindPIE }
+
 // Base chooses a run's address for the region, at random between the system's
 // lowest mappable address (vm.mmap_min_addr) and where valgrind loads programs, or
 // 2 MiB where there is no room before that.

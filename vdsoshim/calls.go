@@ -64,6 +64,28 @@ func CallOf(symbol string) (name string, nr int, ok bool) {
 	return name, c.nr, true
 }
 
+// Function is where a call's code stands in the image that a binding leads to, in bytes;
+// 0 where that is a forwarder.
+func Function(name string, b Binding) (off, size uint64) {
+	c := findCall(name)
+	switch {
+	case c != nil && b == Stub:
+		return c.stub.off, c.stub.size
+	case c != nil && b == Shim && c.shim != nil:
+		return c.shim.off, c.shim.size
+	}
+	return 0, 0
+}
+
+// Calls are the names of the calls that the image knows vDSO functions of.
+func Calls() []string {
+	var out []string
+	for i := range calls {
+		out = append(out, calls[i].name)
+	}
+	return out
+}
+
 // findCall returns the call of that name, nil if there is none.
 func findCall(name string) *call {
 	for i := range calls {

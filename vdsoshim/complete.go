@@ -152,6 +152,25 @@ func Complete(o Options) (*Built, error) {
 	return &Built{Bytes: c.image, Counters: c.counters, Counting: c.o.Count, entries: c.entries, forgets: c.o.forgetting()}, nil
 }
 
+// A Word is 32 bits of an image, and where they stand in it.
+type Word struct{ At, Value uint32 }
+
+// Words returns what differs between an image as it was built ([Template]) and one that is
+// completed, for the policy's sake and not for the kernel's or the processor's.
+func Words(o Options) ([]Word, error) {
+	c := &completion{o: o, image: []byte(image)}
+	if err := errors.Join(c.writeAnswers(), c.writeTraps()); err != nil {
+		return nil, err
+	}
+	var out []Word
+	for at := 0; at < len(image); at += 4 {
+		if v := le.Uint32(c.image[at:]); v != le.Uint32(bytesOf(image[at:])) {
+			out = append(out, Word{uint32(at), v})
+		}
+	}
+	return out, nil
+}
+
 // adoptNames takes the kernel's name and version definitions, with their indices, so
 // that its symbols keep theirs. What it lacks is taken from our image.
 func (c *completion) adoptNames() error {

@@ -25,6 +25,10 @@ func Files() (soft, hard uint64) { return files[0], files[1] }
 // runtime would start another; and while the command waits it has nothing else to do.
 var Main bool
 
+// LinkFlag has the linker enter a command before the Go runtime begins: what
+// package starter of the supervisor is. It is for go build's -ldflags, as `make build` has it.
+const LinkFlag = "-E=github.com/sysreflect/sysreflect/supervisor/internal/starter.entry"
+
 func grow()
 
 //go:noescape

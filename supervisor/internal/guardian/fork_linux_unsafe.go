@@ -17,9 +17,9 @@ const (
 // A Space is the guardian's memory, which is mapped here too until it is released.
 type Space struct{ mem []byte }
 
-// Release unmaps the guardian's memory here.
+// Release unmaps the guardian's memory here. There is nothing to do for a nil Space.
 func (s *Space) Release() {
-	if s.mem != nil {
+	if s != nil && s.mem != nil {
 		unix.Munmap(s.mem)
 		s.mem = nil
 	}

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-//go:generate ./build.sh
+//go:generate ../blob.sh src/guardian.c "The guardian, which is no Go: it has a stack of its own, and never returns."
 
 // A Type says what a Message tells.
 type Type uint32

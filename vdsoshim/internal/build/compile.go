@@ -61,11 +61,11 @@ type builder struct {
 	src, tmp string
 }
 
-// build returns the image and its layout.
-func (b *builder) build() (image, layout []byte, err error) {
+// build returns the image and its layout, in Go and in C.
+func (b *builder) build() (image, layout, header []byte, err error) {
 	src, err := filepath.Abs(b.src)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	var objects []string
 	compile := func(name, ext string, flags ...string) {
@@ -88,18 +88,18 @@ func (b *builder) build() (image, layout []byte, err error) {
 		compile(name, ".c", flags...)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if err := b.checkStack(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	script, err := b.tool("gcc", "-E", "-P", "-undef", "-x", "assembler-with-cpp", filepath.Join(src, "shim.lds.S"))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	lds := filepath.Join(b.tmp, "shim.lds")
 	if err := os.WriteFile(lds, script, 0o644); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	// Linked twice: the symbols say what stands where, but don't go along.
 	link := func(name string, flags ...string) ([]byte, error) {
@@ -112,11 +112,11 @@ func (b *builder) build() (image, layout []byte, err error) {
 	}
 	full, err := link("full.so")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	stripped, err := link("image.so", "-s")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	return finish(full, stripped)
 }

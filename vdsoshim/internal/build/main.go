@@ -1,9 +1,9 @@
 // Command build makes the shim's image from the sources in vdsoshim/shim with
-// gcc and GNU ld, and writes it and its layout as Go constants. Both are
-// committed, so that nobody needs a C compiler to build the rest; the output
+// gcc and GNU ld, and writes it and its layout, as Go constants and as a header for
+// C. All are committed, so that nobody needs a C compiler to build the rest; the output
 // is the same bit for bit wherever gcc and binutils are the same.
 //
-//	go run ./internal/build            # in vdsoshim: write both files
+//	go run ./internal/build            # in vdsoshim: write the files
 //	go run ./internal/build -check     # fail if they would change
 package main
 
@@ -34,12 +34,12 @@ func run(src, out string, check bool) error {
 	}
 	defer os.RemoveAll(tmp)
 	b := builder{src: src, tmp: tmp}
-	image, layout, err := b.build()
+	image, layout, header, err := b.build()
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for name, content := range map[string][]byte{"image.elf": image, "layout_amd64.go": layout} {
+	for name, content := range map[string][]byte{"image.elf": image, "layout_amd64.go": layout, "layout.h": header} {
 		path := filepath.Join(out, name)
 		if !check {
 			errs = append(errs, os.WriteFile(path, content, 0o644))
