@@ -2,9 +2,14 @@ package supervisor
 
 import (
 	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -134,4 +139,112 @@ func prepared(t *testing.T) []byte {
 	fmt.Fprintf(&b, "#define relayed_signals %#xUL\n", signals)
 	fmt.Fprintf(&b, "#define patience %d // ms\n", new(relay).patience())
 	return b.Bytes()
+}
+
+// TestStarterCompletes compares the starter's image with that of package vdsoshim, for
+// several kernels.
+func TestStarterCompletes(t *testing.T) {
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("needs gcc")
+	}
+	dir := t.TempDir()
+	program := filepath.Join(dir, "complete")
+	out, err := exec.Command("gcc", "-Os", "-nostdlib", "-static", "-ffreestanding", "-fno-stack-protector", "-mgeneral-regs-only", "-ffixed-r15",
+		"-Wall", "-Werror", "-o", program, "internal/starter/testdata/complete.c").CombinedOutput()
+	if err != nil {
+		t.Fatalf("gcc: %v\n%s", err, out)
+	}
+	_, running, err := vdsoshim.Kernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := policy.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRun(plan)
+	complete := func(t *testing.T, kernel []byte) ([]byte, uint64) {
+		t.Helper()
+		parsed, err := vdsoshim.Parse(kernel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		built, err := vdsoshim.Complete(vdsoshim.Options{
+			Kernel: parsed, Bind: r.binding, Blocks: vdsoshim.Best().Off(), Answers: r.answers(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		insn, _ := parsed.SyscallInsn()
+		return built.Bytes, insn
+	}
+	kernels := map[string][]byte{
+		"running":              running,
+		"without getrandom":    bytes.ReplaceAll(running, []byte("getrandom\x00"), []byte("getrandon\x00")),
+		"without gettimeofday": bytes.ReplaceAll(running, []byte("gettimeofday\x00"), []byte("gettimeofdaz\x00")),
+		"another version":      bytes.ReplaceAll(running, []byte("linux-vdso.so.1\x00"), []byte("linux-vdsp.so.1\x00")),
+		"GNU hash alone":       dynamic(t, running, elf.DT_HASH, elf.DT_DEBUG),
+		"System V hash alone":  dynamic(t, running, elf.DT_GNU_HASH, elf.DT_DEBUG),
+	}
+	image := filepath.Join(dir, "image")
+	if err := os.WriteFile(image, vdsoshim.Template(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, kernel := range kernels {
+		t.Run(name, func(t *testing.T) {
+			if _, err := vdsoshim.Parse(kernel); err != nil {
+				t.Skipf("the running kernel has only one table: %v", err)
+			}
+			file := filepath.Join(dir, "kernel")
+			if err := os.WriteFile(file, kernel, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			got, err := exec.Command(program, file, image).Output()
+			if err != nil || len(got) != 8+vdsoshim.ImageSize {
+				t.Fatalf("%d bytes, %v", len(got), err)
+			}
+			want, insn := complete(t, kernel)
+			if n := binary64(got); n != insn {
+				t.Errorf("a system call instruction at %#x, want %#x", n, insn)
+			}
+			for i := range want {
+				if got[8+i] != want[i] {
+					t.Fatalf("differs from %#x on: %x, want %x", i, got[8+i:min(8+i+16, len(got))], want[i:min(i+16, len(want))])
+				}
+			}
+		})
+	}
+	t.Run("none", func(t *testing.T) {
+		file := filepath.Join(dir, "none")
+		if err := os.WriteFile(file, make([]byte, len(running)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var exit *exec.ExitError
+		if _, err := exec.Command(program, file, image).Output(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+			t.Errorf("%v, want status 1", err)
+		}
+	})
+}
+
+func binary64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+
+// dynamic is a vDSO with another tag in place of one in its dynamic segment.
+func dynamic(t *testing.T, image []byte, from, to elf.DynTag) []byte {
+	t.Helper()
+	f, err := elf.NewFile(bytes.NewReader(image))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := bytes.Clone(image)
+	for _, p := range f.Progs {
+		if p.Type != elf.PT_DYNAMIC {
+			continue
+		}
+		for d := out[p.Off : p.Off+p.Filesz]; len(d) >= 16; d = d[16:] {
+			if elf.DynTag(binary64(d)) == from {
+				binary.LittleEndian.PutUint64(d, uint64(to))
+			}
+		}
+	}
+	return out
 }
