@@ -3,8 +3,6 @@ package supervisor
 import (
 	"fmt"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/sysreflect/sysreflect/internal/early"
 	"github.com/sysreflect/sysreflect/supervisor/internal/starter"
 	"github.com/sysreflect/sysreflect/vdsoshim"
@@ -30,10 +28,12 @@ func (c *Cmd) adopt(s *starter.Started) error {
 	c.keeper = &keeper{pid: s.Guardian, conn: s.Connection, dir: c.Dir}
 	if c.relay.active {
 		c.relay.caught = new(caught)
-		if err := c.relay.caught.catch(); err != nil {
+		if err := c.relay.caught.goOn(); err != nil {
 			return err
 		}
-		unix.Write(int(caughtFD), s.Signals()) // 64 at most, for which there is room
+	}
+	if err := s.Unblock(); err != nil {
+		return err
 	}
 	r.execs.Add(1)
 	r.programs.Add(1)

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysreflect/sysreflect/internal/early"
 	"github.com/sysreflect/sysreflect/policy"
 )
 
@@ -178,7 +179,7 @@ func wait(options int) (s stop, ok bool) {
 var stopsQuiet struct {
 	sync.Mutex
 	tracers int
-	before  sigaction
+	before  early.Action
 }
 
 // quietStops keeps the kernel from sending SIGCHLD for each stop, which the runtime
@@ -188,19 +189,19 @@ func quietStops() (undo func()) {
 	q := &stopsQuiet
 	q.Lock()
 	defer q.Unlock()
-	if q.tracers == 0 && !setAction(unix.SIGCHLD, nil, &q.before) {
+	if q.tracers == 0 && !early.SetAction(int(unix.SIGCHLD), nil, &q.before) {
 		return func() {}
 	}
 	q.tracers++
 	quiet := q.before
 	const noStops = 1 // SA_NOCLDSTOP
-	quiet.flags |= noStops
-	setAction(unix.SIGCHLD, &quiet, nil)
+	quiet.Flags |= noStops
+	early.SetAction(int(unix.SIGCHLD), &quiet, nil)
 	return func() {
 		q.Lock()
 		defer q.Unlock()
 		if q.tracers--; q.tracers == 0 {
-			setAction(unix.SIGCHLD, &q.before, nil)
+			early.SetAction(int(unix.SIGCHLD), &q.before, nil)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/internal/early"
 )
 
 // stopBy stops this process by the default action of sig, and returns when it was
@@ -15,11 +17,11 @@ func stopBy(sig unix.Signal) {
 	if sig != unix.SIGSTOP {
 		// signal.Reset would not do: once the runtime has a handler for a signal,
 		// it keeps it and swallows the signal (runtime.sigdisable).
-		var byDefault, old sigaction
-		if !setAction(sig, &byDefault, &old) {
+		var byDefault, old early.Action
+		if !early.SetAction(int(sig), &byDefault, &old) {
 			return
 		}
-		defer setAction(sig, &old, nil)
+		defer early.SetAction(int(sig), &old, nil)
 	}
 	unix.Tgkill(unix.Getpid(), unix.Gettid(), sig)
 }

@@ -9,6 +9,11 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	LEAQ ·started(SB), SI
 	MOVQ github·com∕sysreflect∕sysreflect∕vdsoshim·image(SB), DX
 	LEAQ github·com∕sysreflect∕sysreflect∕supervisor∕internal∕guardian·code(SB), CX
+	LEAQ github·com∕sysreflect∕sysreflect∕internal∕early·onSignal(SB), R8
+	LEAQ github·com∕sysreflect∕sysreflect∕internal∕early·signalReturn(SB), R9
+	LEAQ github·com∕sysreflect∕sysreflect∕internal∕early·Pipe(SB), R10
+	PUSHQ R10 // the seventh argument stands on the stack
+	PUSHQ R10
 	CALL ·code(SB)
 	MOVQ BX, SP
 	XORL DX, DX

@@ -7,6 +7,8 @@
 package starter
 
 import (
+	"golang.org/x/sys/unix"
+
 	// For their data and code, which the entry refers to.
 	_ "github.com/sysreflect/sysreflect/supervisor/internal/guardian"
 	_ "github.com/sysreflect/sysreflect/vdsoshim"
@@ -22,8 +24,7 @@ type Started struct {
 	control, image                         uintptr
 	plain, waiting                         uint64
 	notification                           [80]byte
-	signals                                uint64
-	signal                                 [64][8]byte
+	mask                                   uint64
 }
 
 // started is written by the entry.
@@ -51,12 +52,9 @@ func (s *Started) Waiting() []byte {
 	return s.notification[:]
 }
 
-// Signals returns the signals that arrived meanwhile: 32 bits for the number, and 32 for
-// the sender's process id, -1 for the kernel.
-func (s *Started) Signals() []byte {
-	var out []byte
-	for i := range s.signals {
-		out = append(out, s.signal[i][:]...)
-	}
-	return out
+// Unblock gives the calling thread the mask of signals that this process was begun with: those
+// that can be relayed wait until then.
+func (s *Started) Unblock() error {
+	set := unix.Sigset_t{Val: [16]uint64{s.mask}}
+	return unix.PthreadSigmask(unix.SIG_SETMASK, &set, nil)
 }

@@ -20,6 +20,11 @@ struct kernel {
 	u64 segments_count;
 };
 
+static int fails(long r)
+{
+	return r < 0 && r > -4096;
+}
+
 static int same(const char *a, const char *b)
 {
 	while (*a && *a == *b)

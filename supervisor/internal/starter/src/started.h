@@ -7,8 +7,5 @@ struct started {
 	u64 plain;             // the listener is without WAIT_KILLABLE_RECV
 	u64 waiting;           // whether the notification was received, and has to be answered
 	unsigned char notification[80];
-	u64 signals; // those that arrived meanwhile, as the relay reads them
-	struct {
-		s32 number, sender;
-	} signal[64];
+	u64 mask; // the signals that were blocked when we began
 };

@@ -34,6 +34,7 @@ typedef unsigned short u16;
 #include "complete.h"
 #include "handoff.h"
 #include "serve.h"
+#include "signals.h"
 
 // What is being started. The descriptors are -1 and the addresses 0 until there is
 // something to undo.
@@ -57,11 +58,6 @@ struct extra {
 };
 
 #define SPACE (STATE_SIZE + sizeof(struct extra))
-
-static int fails(long r)
-{
-	return r < 0 && r > -4096;
-}
 
 // program_of returns the program and its arguments where that is all that `run` is given
 // (withoutFlags of the command).
@@ -290,30 +286,35 @@ static int start(struct work *w, const unsigned char *built, void (*guardian)(vo
 	       (together(&w->program, &w->cpus), hand_off(&w->program, insn, w->out->base, w->out->region));
 }
 
-// keep_signals takes what arrived while all signals were blocked, for the relay.
-static void keep_signals(struct work *w, int fd)
+// die_of ends this process as the program ended (dieOf of the command).
+static void die_of(int sig)
 {
-	struct signalfd_siginfo si;
-	while (w->out->signals < sizeof w->out->signal / sizeof *w->out->signal && SYS(SYS_read, fd, &si, sizeof si) == sizeof si) {
-		u32 i = w->out->signals++;
-		w->out->signal[i].number = si.ssi_signo;
-		w->out->signal[i].sender = si.ssi_code == 0x80 /* SI_KERNEL */ ? -1 : (s32)si.ssi_pid;
-	}
+	struct limits none = { 0, 0 };
+	u64 set = 1UL << (sig - 1);
+	SYS(SYS_prlimit64, 0, 4 /* RLIMIT_CORE */, &none, 0);
+	SYS(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+	struct ksigaction dfl = { 0 };
+	SYS(SYS_rt_sigaction, sig, &dfl, 0, 8);
+	SYS(SYS_rt_sigprocmask, SIG_UNBLOCK, &set, 0, 8);
+	s32 self = SYS(SYS_getpid);
+	SYS(SYS_tgkill, self, self, sig);
 }
 
-// ended looks at what the guardian told. Where the program exited and left nothing behind,
+// ended looks at what the guardian told. Where the program ended and left nothing behind,
 // so does this process. Everything else stays in the connection.
 static void ended(struct work *w)
 {
 	struct msg m;
 	if (SYS(SYS_recvfrom, w->connection, &m, sizeof m, 0x42 /* MSG_PEEK | MSG_DONTWAIT */, 0, 0) != sizeof m)
 		return;
-	if (m.type != MSG_EXIT || m.detail || m.status & 0x7f)
+	if (m.type != MSG_EXIT || m.detail)
 		return;
 	while (SYS(SYS_wait4, w->out->guardian, 0, 0, 0) == -EINTR)
 		;
+	if (m.status & 0x7f)
+		die_of(m.status & 0x7f);
 	for (;;)
-		SYS(SYS_exit_group, m.status >> 8 & 0xff);
+		SYS(SYS_exit_group, m.status & 0x7f ? 128 + (m.status & 0x7f) : m.status >> 8 & 0xff);
 }
 
 // linger waits for the program's end, or until there is more to do than is done here.
@@ -339,11 +340,11 @@ static void linger(struct work *w)
 			break;
 	}
 	SYS(SYS_munmap, w->space, SPACE);
-	keep_signals(w, signals);
 	SYS(SYS_close, signals);
 }
 
-__attribute__((used, section(".text.entry"))) void starter(u64 *stack, struct started *out, const unsigned char *built, void (*guardian)(void))
+__attribute__((used, section(".text.entry"))) void starter(u64 *stack, struct started *out, const unsigned char *built, void (*guardian)(void),
+										u64 handler, u64 restorer, int *pipe)
 {
 	struct work w;
 	const u64 all = ~0UL;
@@ -372,6 +373,9 @@ __attribute__((used, section(".text.entry"))) void starter(u64 *stack, struct st
 		SYS(SYS_sched_setaffinity, 0, sizeof w.cpus, &w.cpus);
 	if (runs) {
 		linger(&w);
+		out->mask = w.mask;
+		w.mask |= relayed_signals;
+		catch_signals(pipe, handler, restorer);
 		out->pid = w.program.pid;
 		out->connection = w.connection;
 		out->listener = w.program.listener;

@@ -1,10 +1,9 @@
 #include "textflag.h"
 
-// onSignal is the handler of relayed signals. The kernel calls it, on the
+// onSignal is a handler of signals. The kernel calls it, on the
 // alternate stack of whichever thread, with the signal's number in DI and its
 // siginfo at SI; what it changes in registers is restored by rt_sigreturn. It
-// writes the number and the sender (si_pid, -1 for SI_KERNEL) into the pipe that the relay
-// reads.
+// writes the number and the sender (si_pid, -1 for SI_KERNEL) into the pipe.
 TEXT ·onSignal(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	SUBQ $8, SP
 	MOVL DI, 0(SP)
@@ -14,7 +13,7 @@ TEXT ·onSignal(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVL $-1, AX
 sent:
 	MOVL AX, 4(SP)
-	MOVL ·caughtFD(SB), DI
+	MOVL ·Pipe+4(SB), DI
 	MOVQ SP, SI
 	MOVL $8, DX
 	MOVL $1, AX // write; a pipe that is full loses the signal, as os/signal does
@@ -34,4 +33,16 @@ TEXT ·handlers(SB), NOSPLIT, $0-16
 	MOVQ AX, handler+0(FP)
 	LEAQ ·signalReturn(SB), AX
 	MOVQ AX, restorer+8(FP)
+	RET
+
+// func sigaction(sig int, action, old *Action) (errno int)
+TEXT ·sigaction(SB), NOSPLIT, $0-32
+	MOVL $13, AX // rt_sigaction
+	MOVQ sig+0(FP), DI
+	MOVQ action+8(FP), SI
+	MOVQ old+16(FP), DX
+	MOVL $8, R10
+	SYSCALL
+	NEGQ AX
+	MOVQ AX, errno+24(FP)
 	RET

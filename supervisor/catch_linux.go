@@ -1,0 +1,69 @@
+package supervisor
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/internal/early"
+)
+
+// caught are the signals of one relay.
+type caught struct {
+	fd  int // what is read
+	old [signals]early.Action
+	set [signals]bool
+}
+
+// signals is one more than the highest signal's number (_NSIG, asm/signal.h).
+const signals = 65
+
+// catch begins to catch what relayed names.
+func (c *caught) catch() error {
+	early.Pipe = [2]int32{}
+	return c.goOn()
+}
+
+// goOn is catch where there may be a pipe already.
+func (c *caught) goOn() error {
+	if early.Pipe == [2]int32{} {
+		var pipe [2]int
+		if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+			return err
+		}
+		early.Pipe = [2]int32{int32(pipe[0]), int32(pipe[1])}
+	}
+	c.fd = int(early.Pipe[0])
+	ours := early.Ours()
+	for s := unix.Signal(1); s < signals; s++ {
+		if relayed(s) {
+			c.set[s] = early.SetAction(int(s), &ours, &c.old[s])
+		}
+	}
+	// By default it is dropped where it is sent (sig_task_ignored). A handler, which
+	// would have nothing to do, interrupts each wait of a handoff, for 2 µs.
+	c.set[unix.SIGCHLD] = early.SetAction(int(unix.SIGCHLD), &early.Action{}, &c.old[unix.SIGCHLD])
+	return nil
+}
+
+// release gives the signals back to who had them before.
+func (c *caught) release() {
+	for s := range c.set {
+		if c.set[s] {
+			early.SetAction(s, &c.old[s], nil)
+			c.set[s] = false
+		}
+	}
+}
+
+// theKernel is the sender of what the kernel sends of its own accord, as a terminal does.
+const theKernel = -1
+
+// read returns what was caught, one signal at a time, 0 if there is none.
+func (c *caught) read() (sig unix.Signal, sender int) {
+	var b [8]byte
+	if n, err := unix.Read(c.fd, b[:]); err != nil || n != len(b) {
+		return 0, 0
+	}
+	return unix.Signal(binary.NativeEndian.Uint32(b[:])), int(int32(binary.NativeEndian.Uint32(b[4:])))
+}
