@@ -288,5 +288,6 @@ static int hand_off(struct program *p, u64 syscall_at, u64 base, s32 region)
 	if (trace(p, PTRACE_SETREGS, 0, &saved) || trace(p, PTRACE_SETSIGMASK, 8, &mask))
 		return 0;
 	apart(p);
+	p->n.id = 0; // answered
 	return !trace(p, PTRACE_DETACH, 0, 0);
 }
