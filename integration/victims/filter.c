@@ -7,6 +7,7 @@
 //	roomy   the same with mmap, munmap, close, prctl, mprotect and seccomp
 //	twice   two harmless filters, by all threads
 //	nodispatch  Syscall User Dispatch is unknown, as before Linux 5.11
+//	interrupted  listeners can't have WAIT_KILLABLE_RECV, as before Linux 5.19
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/audit.h>
@@ -78,6 +79,13 @@ int main(int argc, char **argv)
 		put((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3));
 		put((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)));
 		on(59 /* PR_SET_SYSCALL_USER_DISPATCH */, SECCOMP_RET_ERRNO | EINVAL);
+		install(SECCOMP_RET_ALLOW, 0);
+	} else if (!strcmp(argv[1], "interrupted")) {
+		begin();
+		put((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 3));
+		put((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])));
+		put((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1 << 5, 0, 1));
+		put((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL));
 		install(SECCOMP_RET_ALLOW, 0);
 	}
 	errno = 0;
