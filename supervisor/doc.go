@@ -11,6 +11,10 @@
 // handoff. Then it lets go: in steady state nothing is ptraced, signals are
 // native, and debuggers attach. Tracers, see below, are the exception.
 //
+// Where a command that was linked for it is given nothing but a program, all of this
+// happens before the Go runtime begins, in C (internal/starter), and Start takes over a
+// program that runs already.
+//
 // # Threads
 //
 // Receivers are goroutines locked to OS threads that block in
