@@ -1,5 +1,8 @@
 // The one call that is served here: C libraries ask for some random bytes when a program
-// first allocates memory.
+// first allocates memory. A program that asks again and again is better off with the
+// supervisor, which patches it.
+
+enum { enough = 4 };
 
 // serve takes a notification and answers it, or returns 0, and leaves it to package
 // supervisor.

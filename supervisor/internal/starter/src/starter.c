@@ -78,15 +78,16 @@ static void linger(struct work *w)
 		s32 fd;
 		short events, revents;
 	} p[3] = { { w->connection, 1, 0 }, { w->program.listener, 1, 0 }, { signals, 1, 0 } };
-	for (;;) {
-		long n = SYS(SYS_poll, p, 3, patience);
-		if (n == -EINTR)
+	for (int served = 0; served < enough;) {
+		if (SYS(SYS_poll, p, 3, patience) == -EINTR)
 			continue;
 		if (p[0].revents)
 			ended(w);
 		if (p[1].revents == 0x10 /* POLLHUP */)
 			p[1].fd = -1; // nobody is left under the filter: the guardian is about to tell
-		else if (p[1].revents != 1 || !serve(&w->program))
+		else if (p[1].revents == 1 && serve(&w->program))
+			served++;
+		else
 			break;
 		if (p[0].revents || p[2].revents)
 			break;
