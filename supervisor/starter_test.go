@@ -126,6 +126,13 @@ func prepared(t *testing.T) []byte {
 	}
 	fmt.Fprintln(&b, "};")
 
+	fmt.Fprintln(&b, "\n// Intel's models that are slow with 512-bit registers.")
+	fmt.Fprint(&b, "static const unsigned char slow_models[] = { ")
+	for _, m := range vdsoshim.SlowZMM() {
+		fmt.Fprintf(&b, "%#x, ", m)
+	}
+	fmt.Fprintln(&b, "};")
+
 	signals := uint64(0)
 	for s := unix.Signal(1); s < 65; s++ {
 		if relayed(s) {

@@ -139,16 +139,20 @@ func (p processor) zmm() bool {
 	return p.avx && p.ebx7&ebxAVX512F != 0 && p.xcr0&stateAVX512 == stateAVX512
 }
 
-// slowZMM are the models whose clock sinks for a while once 512-bit registers
-// are used, as Linux lists them (zmm_exclusion_list in arch/x86/crypto): all
-// of Intel's before Rocket Lake and Sapphire Rapids.
-func (p processor) slowZMM() bool {
-	return p.intel && p.family == 6 && slices.Contains([]uint32{
+// SlowZMM are the models, of Intel's family 6, whose clock sinks for a while once 512-bit
+// registers are used, as Linux lists them (zmm_exclusion_list in arch/x86/crypto): all
+// before Rocket Lake and Sapphire Rapids.
+func SlowZMM() []uint32 {
+	return []uint32{
 		0x55,       // Skylake, Cascade Lake, Cooper Lake, servers
 		0x6a, 0x6c, // Ice Lake, servers
 		0x7d, 0x7e, 0x9d, // Ice Lake
 		0x8c, 0x8d, // Tiger Lake
-	}, p.model)
+	}
+}
+
+func (p processor) slowZMM() bool {
+	return p.intel && p.family == 6 && slices.Contains(SlowZMM(), p.model)
 }
 
 // probed asks once, when it is first wanted: in a virtual machine each cpuid

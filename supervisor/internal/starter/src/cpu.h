@@ -36,12 +36,10 @@ static void look_at(struct processor *p)
 	p->rdpid = r[2] >> 22 & 1;
 }
 
-// slow_zmm: Intel's models whose clock sinks once 512-bit registers are used.
 static int slow_zmm(const struct processor *p)
 {
-	static const unsigned char models[] = { 0x55, 0x6a, 0x6c, 0x7d, 0x7e, 0x9d, 0x8c, 0x8d };
-	for (u64 i = 0; i < sizeof models; i++)
-		if (p->intel && p->family == 6 && p->model == models[i])
+	for (u64 i = 0; i < sizeof slow_models; i++)
+		if (p->intel && p->family == 6 && p->model == slow_models[i])
 			return 1;
 	return 0;
 }

@@ -79,6 +79,9 @@ static const struct bound {
 	{ "getrandom", 0x5840, 1984 },
 };
 
+// Intel's models that are slow with 512-bit registers.
+static const unsigned char slow_models[] = { 0x55, 0x6a, 0x6c, 0x7d, 0x7e, 0x9d, 0x8c, 0x8d, };
+
 static const char generation[] = "__vdso_rng_generation";
 #define base_floor 0x10000UL
 #define base_ceiling 0x108000UL // of the region's end
