@@ -3,6 +3,7 @@ package integration
 import (
 	"bufio"
 	"debug/elf"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -122,4 +123,13 @@ func TestInterruptedListener(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestMakefileLinks: `make build` makes what is tested here.
+func TestMakefileLinks(t *testing.T) {
+	b, err := os.ReadFile("../Makefile")
+	must(t, err)
+	if !strings.Contains(string(b), "\nLDFLAGS = "+early.LinkFlag+"\n") {
+		t.Errorf("the Makefile does not link with %s", early.LinkFlag)
+	}
 }
