@@ -24,9 +24,14 @@ const (
 	enoughSessions = 32
 
 	// A figure whose interval is then so many times as wide as it should be would need the
-	// square of that in rounds, which no minute has: it depends on which of two ways
-	// a supervisor happens to be woken. What it would take goes to the others.
+	// square of that in rounds, which no minute has: where supervisors are not pinned, it depends on
+	// which of two ways one happens to be woken. What it would take goes to the others.
 	hopeless = 5
+
+	// Rounds of what is known end when what they leave takes less than this share of a whole
+	// one: as long as most go on anyway, to end some gains little, and costs that they know
+	// less of the machine's pace later on.
+	worthIt = 0.5
 
 	// So many tasks that tell the machine's pace have rounds until the end.
 	leastTelling = 16
@@ -37,7 +42,7 @@ const (
 // subtracted are measured until the end.
 const (
 	Precision  = 0.02
-	stopWithin = 0.88
+	stopWithin = 0.93
 )
 
 // measure holds sessions until all figures are known well enough, if that is asked
@@ -174,14 +179,14 @@ func (b *bench) known(within float64) bool {
 		if t.figure.Way == again || !inner(&t.figure) {
 			continue
 		}
-		if !t.known && !t.done {
+		if !t.done {
 			f := results.Figure{Samples: slices.Clone(paced[t].cycles), Doubt: paced[t].doubt}
 			for i := range f.Samples {
 				f.Samples[i] -= loops[t.around]
 			}
 			f.Sessions = b.medians(f.Samples)
 			half := f.Summary().HalfWidth()
-			t.known = half < within || t.served() && half > hopeless*within
+			t.known = half < within || b.o.Free && t.served() && half > hopeless*within
 		}
 		open[t.group()] = open[t.group()] || !t.known
 		all = all && t.known
@@ -194,6 +199,9 @@ func (b *bench) known(within float64) bool {
 			ended = append(ended, t)
 		}
 	}
+	if !all && b.windows(ended) > worthIt*b.windows(nil) {
+		return false
+	}
 	for _, t := range ended {
 		if t.done || t.tells() && telling <= leastTelling && !all {
 			continue
@@ -203,6 +211,23 @@ func (b *bench) known(within float64) bool {
 		}
 	}
 	return all
+}
+
+// windows says how many windows a round has without some tasks, with what supervisors are run
+// up by.
+func (b *bench) windows(without []*task) float64 {
+	n := 0
+	up := map[*contestant]bool{}
+	for _, t := range b.tasks {
+		if slices.Contains(without, t) {
+			continue
+		}
+		if n++; t.runsUp() && !up[t.by] {
+			up[t.by] = true
+			n += runUp
+		}
+	}
+	return float64(n)
 }
 
 // medians are those of sessions, nil where there was only one.

@@ -101,7 +101,7 @@ func TestEndsWhenPrecise(t *testing.T) {
 	}
 }
 
-// What is known has no more rounds, but what others are compared with has until the
+// What is known has no more rounds where most is, but what others are compared with has until the
 // last of them is; parts go on. What hangs on where a supervisor is woken is given up.
 func TestKnown(t *testing.T) {
 	b := &bench{run: &results.Run{}}
@@ -128,21 +128,33 @@ func TestKnown(t *testing.T) {
 		t.Error("too few tell the machine's pace for any to end", got)
 	}
 	var rest []*task
-	for i := range leastTelling {
+	for i := range 40 {
 		rest = append(rest, add("tax", fmt.Sprint(i), 0, 0.2))
 	}
-	if got := state(); got != "false false false true false true true false" {
+	narrow := func(tasks ...*task) {
+		for _, one := range tasks {
+			for i := range one.cycles {
+				one.cycles[i] = 100
+			}
+		}
+	}
+	narrow(rest[:8]...)
+	if got := state(); got != "false false false false false false false false" {
+		t.Error("some end, though most go on", got)
+	}
+	narrow(rest[:24]...)
+	if got := state(); got != "false false false true false true true false" || !rest[23].done || rest[24].done {
 		t.Error(got)
 	}
 	served := add("time", "ptrace-all", 0, 0.2)
-	if b.known(Precision); !served.done {
+	if b.known(Precision); served.known {
+		t.Error("a wide figure is known")
+	}
+	b.o.Free = true
+	if b.known(Precision); !served.known {
 		t.Error("a hopeless figure of a supervisor's goes on")
 	}
-	for _, one := range append(rest, bad) {
-		for i := range one.cycles {
-			one.cycles[i] = 100
-		}
-	}
+	narrow(append(rest, bad, base, twice)...)
 	if got := state(); got != "true true true true true true true false" {
 		t.Error(got)
 	}

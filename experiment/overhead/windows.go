@@ -69,6 +69,11 @@ func (t *task) fit(hz float64) error {
 	if err := t.prepare(); err != nil {
 		return err
 	}
+	if t.runsUp() {
+		if _, _, err := t.by.m.Window(t.way, runUp*servedCalls, t.bytes); err != nil {
+			return err
+		}
+	}
 	if t.figure.Subject == placed {
 		t.calls = placedCalls
 		return nil
