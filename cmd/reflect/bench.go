@@ -35,7 +35,7 @@ func benchCommand() *cli.Command {
 		"mechanism that can be used here: a call that does nothing, one that is passed through,\n" +
 		"getrandom of several lengths, and clock_gettime; what calls pay that are not reflected, what\n" +
 		"starting costs, and memory. It says how sure each figure is, and what the machine adds.\n\n" +
-		"Everything takes turns, in windows of half a millisecond, on one processor, in\n" +
+		"Everything takes turns, in windows of 150 microseconds, on one processor, in\n" +
 		"many short sessions with fresh processes; what it adds that supervisors run elsewhere is\n" +
 		"shown beside. It ends as soon as all calls are known within 2 %, and before a minute has\n" +
 		"passed. Ctrl-C ends it with what there is, and status 130."

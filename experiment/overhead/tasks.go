@@ -20,6 +20,7 @@ type task struct {
 	latency bool // each call is to be timed by itself, too
 
 	calls  int
+	each   float64   // cycles, roughly
 	cycles []float64 // a call, for each round, with the loop
 	known  bool      // well enough
 	done   bool      // it has no more rounds

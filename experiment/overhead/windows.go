@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	// window is how long one is: short enough that most are not interrupted, with a
-	// tick every millisecond to four, and long enough that telling the meter takes less.
-	window = 500 * time.Microsecond
+	// window is how long one is. What makes windows differ lasts for milliseconds, so means of
+	// 60 µs vary as those of a millisecond do, and many short ones say more than few long
+	// ones; to tell the meter takes about as long as this.
+	window = 150 * time.Microsecond
 	// A patched site is one after the second call; the first ones also touch fresh
 	// memory.
 	warmCalls = 200
@@ -21,10 +22,11 @@ const (
 	// The same where another process serves.
 	servedCalls = 32
 	servedWarm  = 16
+	firstRunUp  = 800
 	// A supervisor that comes from a pause serves more slowly for 5 to 10 ms, since a thread of its
-	// runtime (sysmon) then looks every 70 µs, and less and less often: that is gone after
-	// so many windows of calls, mostly.
-	runUp = 28
+	// runtime (sysmon) then looks every 70 µs, and less and less often: that is gone, mostly,
+	// after calls that take so long by then.
+	runUp = 9 * time.Millisecond
 )
 
 // served reports whether another process has a part in the task's calls.
@@ -70,7 +72,7 @@ func (t *task) fit(hz float64) error {
 		return err
 	}
 	if t.runsUp() {
-		if _, _, err := t.by.m.Window(t.way, runUp*servedCalls, t.bytes); err != nil {
+		if _, _, err := t.by.m.Window(t.way, firstRunUp, t.bytes); err != nil {
 			return err
 		}
 	}
@@ -95,7 +97,8 @@ func (t *task) fit(hz float64) error {
 				}
 				cycles = min(cycles, again)
 			}
-			t.calls = max(least, int(float64(calls)*want/float64(cycles)))
+			t.each = float64(cycles) / float64(calls)
+			t.calls = max(least, int(want/t.each))
 			return nil
 		}
 		calls *= 2
@@ -162,7 +165,7 @@ func (b *bench) round(ctx context.Context, order []*task) bool {
 		case !t.runsUp():
 			hot = nil
 		case t.by != hot:
-			_, _, err = t.by.m.Window(t.way, runUp*t.calls, t.bytes)
+			_, _, err = t.by.m.Window(t.way, int(runUp.Seconds()*b.hz/t.each), t.bytes)
 			hot = t.by
 		}
 		if err == nil {
