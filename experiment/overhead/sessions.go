@@ -224,7 +224,7 @@ func (b *bench) windows(without []*task) float64 {
 		}
 		if n++; t.runsUp() && !up[t.by] {
 			up[t.by] = true
-			n += int(runUp / (2 * window)) // a window takes as long again to tell
+			n += int(runUp / window)
 		}
 	}
 	return float64(n)

@@ -13,7 +13,7 @@ import (
 const (
 	// window is how long one is. What makes windows differ lasts for milliseconds, so means of
 	// 60 µs vary as those of a millisecond do, and many short ones say more than few long
-	// ones; to tell the meter takes about as long as this.
+	// ones; to tell the meter takes 10 to 40 µs.
 	window = 150 * time.Microsecond
 	// A patched site is one after the second call; the first ones also touch fresh
 	// memory.
