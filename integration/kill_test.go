@@ -160,12 +160,8 @@ func TestNothingLeft(t *testing.T) {
 		script := strings.Join(underReflect(nil, "/bin/true"), " ") + "; "
 		script += strings.Join(underReflect([]string{"--stats"}, "/bin/sh", "-c", "'/bin/true; /bin/true & wait'"), " ") + " 2>/dev/null; "
 		script += strings.Join(underReflect(nil, "/no/such/program"), " ") + " 2>/dev/null; "
-		life := "1.5"
-		if os.Getenv("GORACE") != "" {
-			life = "8" // the race detector starts slowly
-		}
 		o := p.run(t, []string{"/usr/bin/unshare", "-Urpf", "--mount-proc", "/bin/sh", "-c",
-			"(" + script + "sleep 0.3; ps -e -o pid=,ppid=,stat=,comm= > all; cat all) & exec sleep " + life})
+			"(" + script + "sleep 0.3; ps -e -o pid=,ppid=,stat=,comm= > all; cat all) & exec sleep 1.5"})
 		if left := strings.Count(o.stdout, "reflect"); left > 0 || strings.Contains(o.stdout, "Z") || !strings.Contains(o.stdout, "sleep") {
 			t.Errorf("left behind:\n%s%s", o.stdout, o.stderr)
 		}
