@@ -123,6 +123,7 @@ func TestPatchPlaces(t *testing.T) {
 		{"overlay, copied up", "unshare -m sh -c '" + overlay + "cp l/dynamic u/m/other && u/m/other plain 500'", nil, true},
 		{"overlay of a namespace", "unshare -Urm sh -c '" + overlay + "u/m/dynamic plain 500'", nil, false},
 		{"bind mount", "unshare -m sh -c 'mount --bind l/dynamic bin/dynamic && bin/dynamic plain 500'", nil, true},
+		{"unmounted", "unshare -m sh -c 'mount -t tmpfs none u && cp bin/dynamic u/program && u/program plain 500 && umount u'", nil, true},
 		{"unreadable", "bin/unreadable plain 500", nil, true},
 		{"set-user-ID, without it", "bin/setuid plain 500", nil, false},
 		{"set-user-ID", "bin/setuid plain 500", []string{"--setuid"}, true},

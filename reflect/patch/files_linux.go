@@ -29,11 +29,13 @@ type identity struct {
 // A file is the code of one executable or library, and what is known of its
 // sites, for the whole tree of processes.
 type file struct {
-	path  string
-	code  *site.File
-	data  []byte // mapped
-	err   error  // why it has none
-	plans map[uint64]*planned
+	path   string
+	id     identity
+	code   *site.File
+	data   []byte // where it is mapped, or was
+	mapped bool
+	err    error // why it has none
+	plans  map[uint64]*planned
 
 	searching  sync.Mutex // guards what follows
 	searched   bool
@@ -49,6 +51,7 @@ type planned struct {
 // files are the files seen so far.
 type files struct {
 	byID      map[identity]*file
+	mapped    []*file
 	forgotten int // how often all were
 }
 
@@ -96,24 +99,79 @@ func (fs *files) open(path string, m mapping) (*file, error) {
 	if known := fs.byID[id]; known != nil {
 		return known, nil
 	}
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	fd, id, err := openAs(path, m)
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, err
-	}
-	if id, err = identify(&st, m); err != nil {
-		return nil, err
-	}
 	if len(fs.byID) >= maxFiles {
 		fs.forget()
 	}
-	out := &file{path: m.path, plans: map[uint64]*planned{}}
-	out.code, out.data, out.err = load(fd, st.Size)
+	out := &file{path: m.path, id: id, plans: map[uint64]*planned{}}
+	if out.code, out.data, out.err = load(fd, id.size); out.err == nil {
+		out.mapped = true
+		fs.mapped = append(fs.mapped, out)
+	}
 	fs.byID[id] = out
 	return out, nil
+}
+
+// openAs opens a path, if it is a mapping's file.
+func openAs(path string, m mapping) (fd int, id identity, err error) {
+	fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return -1, id, err
+	}
+	var st unix.Stat_t
+	if err = unix.Fstat(fd, &st); err == nil {
+		id, err = identify(&st, m)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, id, err
+	}
+	return fd, id, nil
+}
+
+// need maps a file that is known again, to look at it.
+func (fs *files) need(f *file, p *process, m mapping) error {
+	if f.mapped || f.err != nil {
+		return f.err
+	}
+	why := errChanged
+	for _, path := range paths(p.pid, m) {
+		fd, id, err := openAs(path, m)
+		if err != nil {
+			continue
+		}
+		if id == f.id {
+			why = remap(f.data, fd)
+		}
+		unix.Close(fd)
+		if id == f.id {
+			break
+		}
+	}
+	if why == nil {
+		f.mapped = true
+		fs.mapped = append(fs.mapped, f)
+	}
+	return why
+}
+
+// leave unmaps the files, which could not be unmounted otherwise. What is known of them
+// stays, and so does their place.
+func (fs *files) leave() {
+	searched := fs.mapped[:0]
+	for _, f := range fs.mapped {
+		if !f.searching.TryLock() {
+			searched = append(searched, f) // whoever searches leaves it
+			continue
+		}
+		f.mapped = remap(f.data, -1) != nil
+		f.searching.Unlock()
+	}
+	fs.mapped = searched
 }
 
 func identify(st *unix.Stat_t, m mapping) (identity, error) {
@@ -136,9 +194,10 @@ func (fs *files) forget() {
 		}
 		delete(fs.byID, id)
 	}
+	fs.mapped = nil
 }
 
-// load maps a file, which stays mapped until it is forgotten.
+// load maps a file.
 func load(fd int, size int64) (*site.File, []byte, error) {
 	if size <= 0 || size > maxFile {
 		return nil, nil, fmt.Errorf("%d bytes", size)

@@ -19,6 +19,14 @@ const maxSearched = 32 << 20
 // losing are the C library's functions for the calls.
 var losing = [...]string{"munmap", "mprotect", "mmap", "mremap", "brk", "madvise", "shmat", "shmdt", "remap_file_pages", "pkey_mprotect"}
 
+// A telling is a process all of whose calls tell the generator, as far as it is known
+// from one of its files.
+type telling struct {
+	pid      int
+	f        *file
+	executed uint64
+}
+
 // forgetful makes calls by which a process may lose pages tell the generator, once
 // a call is led there: it writes to pages that the kernel has just written to, and
 // must not find them gone (see shim_reflected_getrandom). The calls stand in the file f,
@@ -28,6 +36,13 @@ var losing = [...]string{"munmap", "mprotect", "mmap", "mremap", "brk", "madvise
 // Patches are made one by one, so that others have their turn.
 func (p *Patcher) forgetful(pid int, f *file, m mapping, valid func() bool) {
 	if len(p.image.Forgets()) == 0 {
+		return
+	}
+	now := telling{pid, f, p.executed.Load()}
+	p.mu.Lock()
+	known := p.told == now
+	p.mu.Unlock()
+	if known {
 		return
 	}
 	proc, err := open(pid)
@@ -41,6 +56,11 @@ func (p *Patcher) forgetful(pid int, f *file, m mapping, valid func() bool) {
 	if generator, err := readWord(proc, p.base+vdsoshim.LinkOff+8*vdsoshim.LinkGenerator); err != nil || generator == 0 {
 		return
 	}
+	defer func() {
+		p.mu.Lock()
+		p.told = now
+		p.mu.Unlock()
+	}()
 	if p.forgetIn(proc, f, m) {
 		return // it is the C library, or has one
 	}
@@ -69,7 +89,19 @@ func (p *Patcher) forgetIn(proc *process, f *file, m mapping) (unmaps bool) {
 	if !ok {
 		return false
 	}
-	for _, plan := range f.forgets(p.image.Forgets()) {
+	p.making.Lock()
+	f.searching.Lock() // so that the file stays mapped
+	err := error(nil)
+	if !f.searched {
+		err = p.files.need(f, proc, m)
+	}
+	p.making.Unlock()
+	var plans []*site.Plan
+	if err == nil {
+		plans = f.forgets(p.image.Forgets())
+	}
+	f.searching.Unlock()
+	for _, plan := range plans {
 		unmaps = unmaps || plan.Number == unix.SYS_MUNMAP
 		p.making.Lock()
 		p.patch(proc, plan, bias, plan.Number, 0, nil)
@@ -78,10 +110,8 @@ func (p *Patcher) forgetIn(proc *process, f *file, m mapping) (unmaps bool) {
 	return unmaps
 }
 
-// forgets finds the sites of a file that make one of some calls, once.
+// forgets finds the sites of a file that make one of some calls, once. searching is held.
 func (f *file) forgets(numbers []int) []*site.Plan {
-	f.searching.Lock()
-	defer f.searching.Unlock()
 	if !f.searched {
 		f.searched = true
 		guarded(func() error {

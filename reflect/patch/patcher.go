@@ -29,6 +29,7 @@ type Patcher struct {
 	executed atomic.Uint64
 
 	mu    sync.Mutex
+	told  telling
 	sites map[siteID]*Site
 	order []*Site
 }
@@ -94,6 +95,9 @@ func (p *Patcher) patchSite(pid int, addr uint64, nr int, valid func() bool, mma
 	s := p.site(m, addr, at)
 	var plan *site.Plan
 	var shape site.Shape
+	if err == nil && f.plans[at] == nil {
+		err = p.files.need(f, proc, m)
+	}
 	if err == nil {
 		plan, err = f.plan(at)
 	}
@@ -120,6 +124,7 @@ func (p *Patcher) process(pid int, addr uint64) (*process, mapping, error) {
 		}
 		k.close()
 		p.kept = nil
+		p.files.leave()
 	}
 	k, err := open(pid)
 	if err != nil {
@@ -130,8 +135,15 @@ func (p *Patcher) process(pid int, addr uint64) (*process, mapping, error) {
 	return k, m, err
 }
 
-// Executed tells that a process has executed another program.
-func (p *Patcher) Executed() { p.executed.Add(1) }
+// Executed tells that a process executes another program. That may be umount(8), so
+// no file is kept mapped, unless a patch is being made.
+func (p *Patcher) Executed() {
+	p.executed.Add(1)
+	if p.making.TryLock() {
+		p.files.leave()
+		p.making.Unlock()
+	}
+}
 
 // Close gives back what the patcher keeps open. It can be used again.
 func (p *Patcher) Close() {
