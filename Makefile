@@ -64,7 +64,7 @@ check: deps lint generated ## everything: lint, generated files, builds, race de
 	@# The integration tests run programs; the race detector belongs into the one they test.
 	@dir=$$(mktemp -d) && trap "rm -rf $$dir" EXIT && chmod 755 $$dir && set -x && \
 		CGO_ENABLED=1 $(GO) build -race -o $$dir/reflect ./cmd/reflect && \
-		GORACE='atexit_sleep_ms=0 exitcode=66' REFLECT_BINARY=$$dir/reflect $(GO) test -timeout 20m ./integration
+		GORACE='atexit_sleep_ms=0 exitcode=66' REFLECT_BINARY=$$dir/reflect $(GO) test -timeout 30m ./integration
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted; exit 1; }
