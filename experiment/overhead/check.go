@@ -2,6 +2,7 @@ package overhead
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/sysreflect/sysreflect/experiment/results"
 )
@@ -9,9 +10,11 @@ import (
 // Disagree compares two runs of the same and says where they differ by more than
 // chance and both runs' noise explain. A figure with a baseline is compared by its
 // ratio to that, round by round, since that is what a run is about: how fast the
-// machine is may change from run to run.
+// machine is may change from run to run. Where a figure follows that more, or less, than its
+// baseline does, the ratio changes with it, and is granted as much.
 func Disagree(a, b *results.Run) (differences []string) {
 	var all []results.Comparison
+	pace := paces(a, b)
 	for i := range b.Figures {
 		after := &b.Figures[i]
 		before := a.Find(after.Subject, after.Way, after.Params)
@@ -24,7 +27,7 @@ func Disagree(a, b *results.Run) (differences []string) {
 		}
 		// Sessions of one run tell how far apart runs may be; a few of them don't tell
 		// exactly, so twice that is granted.
-		noise := max(a.Noise.Of(after.Subject), b.Noise.Of(after.Subject), 2*(x.Spread()+y.Spread()))
+		noise := max(a.Noise.Of(after.Subject), b.Noise.Of(after.Subject), 2*(x.Spread()+y.Spread())+pace*math.Abs(after.Follows-b.BaselineOf(after).Follows))
 		all = append(all, results.Compare(y, x, noise))
 	}
 	results.Holm(all)
@@ -36,6 +39,26 @@ func Disagree(a, b *results.Run) (differences []string) {
 			c.Figure.Key(), number(c.Figure.Summary().Median), number(c.Baseline.Summary().Median), percent(c.Noise)))
 	}
 	return differences
+}
+
+// paces is how far apart the machine's paces were in two runs: how far native calls lie
+// apart, by as much as they follow it, or what each run knows of its own pace.
+func paces(a, b *results.Run) float64 {
+	var apart []float64
+	for i := range b.Figures {
+		f := &b.Figures[i]
+		if f.Way != native || f.Follows < 0.2 {
+			continue
+		}
+		if old := a.Find(f.Subject, f.Way, f.Params); old != nil && old.Follows != 0 {
+			apart = append(apart, math.Log(f.Summary().Median/old.Summary().Median)/f.Follows)
+		}
+	}
+	known := math.Hypot(a.Noise.Pace, b.Noise.Pace)
+	if len(apart) == 0 {
+		return known
+	}
+	return max(known, math.Abs(results.Summarize(apart).Median))
 }
 
 // relative is a figure over its baseline, round by round; nil where it has none

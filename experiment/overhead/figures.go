@@ -11,9 +11,9 @@ import (
 
 // A paced task is what it came to at the pace that all are told at.
 type paced struct {
-	cycles []float64 // a call, with the loop
-	by     []float64 // what they were divided by; nil where too few figures tell
-	doubt  float64
+	cycles         []float64 // a call, with the loop
+	by             []float64 // what they were divided by; nil where too few figures tell
+	follows, doubt float64
 }
 
 // pace estimates how the machine's pace went from those tasks that no supervisor has a part
@@ -35,7 +35,7 @@ func (b *bench) pace() (*results.Pace, map[*task]paced) {
 			of = -1
 		}
 		p := paced{cycles: t.cycles}
-		if p.by, p.doubt = pace.Steady(t.cycles, of); p.by != nil {
+		if p.by, p.follows, p.doubt = pace.Steady(t.cycles, of); p.by != nil {
 			p.cycles = over(t.cycles, p.by)
 		}
 		all[t] = p
@@ -91,7 +91,7 @@ func (b *bench) collect() {
 		for i, c := range p.cycles {
 			f.Samples[i] = math.Round((c-around)/b.hz*1e13) / 1e4 // what is further behind means nothing
 		}
-		f.Pace, f.Doubt = p.by, p.doubt
+		f.Pace, f.Follows, f.Doubt = p.by, math.Round(1e4*p.follows)/1e4, p.doubt
 		if p.by != nil {
 			t.neither, t.supervisor = over(t.neither, p.by), over(t.supervisor, p.by)
 		}

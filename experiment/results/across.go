@@ -130,7 +130,7 @@ func CompareRuns(a, b *Run) (both []Across, onlyA, onlyB []string) {
 		noise, apart := max(a.Noise.OfFigure(f), b.Noise.OfFigure(f)), 0.0
 		if f.Pace != nil || old.Pace != nil {
 			// Each is told at its own run's pace, and that is known no better.
-			apart = math.Hypot(a.Noise.Pace, b.Noise.Pace)
+			apart = paces(a, b) * max(math.Abs(f.Follows), math.Abs(old.Follows))
 		}
 		c := Compare(&x, &y, max(noise, apart))
 		c.Ratio = c.Ratio.doubting(apart / deviations)
@@ -161,9 +161,16 @@ func relative(a, b *Run, c Comparison) Summary {
 		return Summary{}
 	}
 	was, is := Compare(c.Baseline, baseA, 0).Ratio, Compare(c.Figure, baseB, 0).Ratio
-	return Summary{N: min(was.N, is.N), Median: is.Median / was.Median, Lo: is.Lo / was.Hi, Hi: is.Hi / was.Lo,
+	r := Summary{N: min(was.N, is.N), Median: is.Median / was.Median, Lo: is.Lo / was.Hi, Hi: is.Hi / was.Lo,
 		Least: is.Least / was.Most, Most: is.Most / was.Least}
+	return r.doubting(paces(a, b) * follows(c.Figure, baseB) / deviations)
 }
+
+// paces is how far the paces of two runs may lie apart that each run knows of, relative.
+func paces(a, b *Run) float64 { return math.Hypot(a.Noise.Pace, b.Noise.Pace) }
+
+// follows is how much more, or less, a figure follows the machine's pace than another.
+func follows(f, baseline *Figure) float64 { return math.Abs(f.Follows - baseline.Follows) }
 
 // Words says what became of the figure.
 func (a *Across) Words() string {

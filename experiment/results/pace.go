@@ -105,15 +105,15 @@ func (p *Pace) Rounds() []float64 {
 }
 
 // Steady returns for each sample of a figure what it is to be divided by, with four
-// digits behind the point, and by how much the figure may be wrong for it, relative. of
-// is its place among those that the pace was estimated from, or -1: it has no part in
+// digits behind the point, how much the figure follows the pace, and by how much it may be
+// wrong for that, relative. of is its place among those that the pace was estimated from, or -1: it has no part in
 // what it is divided by itself, since it would hide its own errors.
 //
 // Not all follow the machine alike: some wait for memory, some for a processor to wake. How
 // much this one does is a regression on the others' pace, in logarithms.
-func (p *Pace) Steady(samples []float64, of int) (by []float64, wrong float64) {
+func (p *Pace) Steady(samples []float64, of int) (by []float64, follows, wrong float64) {
 	if p == nil || len(samples) > len(p.rounds) {
-		return nil, 0
+		return nil, 0, 0
 	}
 	pace := make([]float64, len(samples))
 	for i := range pace {
@@ -123,7 +123,7 @@ func (p *Pace) Steady(samples []float64, of int) (by []float64, wrong float64) {
 			own, _ = slices.BinarySearch(r, p.left[of][i]-p.levels[of])
 		}
 		if len(r) < leastOfPace {
-			return nil, 0
+			return nil, 0, 0
 		}
 		pace[i] = middleWithout(r, own) - p.center
 	}
@@ -132,7 +132,7 @@ func (p *Pace) Steady(samples []float64, of int) (by []float64, wrong float64) {
 	for i, v := range pace {
 		by[i] = math.Round(1e4*math.Exp(follows*v)) / 1e4
 	}
-	return by, doubt * math.Abs(middle(pace))
+	return by, follows, doubt * math.Abs(middle(pace))
 }
 
 // regression says how much values follow others, and the standard error of that. What

@@ -106,7 +106,7 @@ func TestPaceCovers(t *testing.T) {
 			typical := middle(true_[:min(len(true_), 4*24)])
 			for k := range samples {
 				truth := 100 * math.Exp(d.follows[k]*typical+add)
-				by, doubt := pace.Steady(samples[k], k)
+				by, _, doubt := pace.Steady(samples[k], k)
 				f := figureOf(samples[k], by)
 				f.Doubt = doubt
 				s := f.Summary()
@@ -140,14 +140,14 @@ func TestNoPace(t *testing.T) {
 		t.Errorf("of three figures: %+v", p)
 	}
 	p := PaceOf([][]float64{one, one, one, one, one, one, one})
-	if by, _ := p.Steady([]float64{1, 2, 3, 4, 5}, -1); by != nil {
+	if by, _, _ := p.Steady([]float64{1, 2, 3, 4, 5}, -1); by != nil {
 		t.Errorf("of a round that nobody tells of: %v", by)
 	}
-	if by, doubt := p.Steady([]float64{10, 20, 30, 40}, -1); len(by) != 4 || math.Abs(by[3]/by[0]-4) > 1e-3 || doubt > 1e-6 {
+	if by, follows, doubt := p.Steady([]float64{10, 20, 30, 40}, -1); len(by) != 4 || math.Abs(follows-1) > 1e-6 || math.Abs(by[3]/by[0]-4) > 1e-3 || doubt > 1e-6 {
 		t.Errorf("of one that goes with the others: %v, doubt %v", by, doubt)
 	}
 	short := PaceOf([][]float64{one, one[:2], one[:2], one[:2], one[:2], one[:2], one[:2]})
-	if by, _ := short.Steady(one, 0); by != nil {
+	if by, _, _ := short.Steady(one, 0); by != nil {
 		t.Errorf("by itself alone: %v", by)
 	}
 }
@@ -175,7 +175,7 @@ func TestPaceOfOthers(t *testing.T) {
 		}
 	}
 	// Nothing drifts, so nothing is gained.
-	by, _ := PaceOf(figures).Steady(figures[0], 0)
+	by, _, _ := PaceOf(figures).Steady(figures[0], 0)
 	was, is := Summarize(figures[0]), Summarize(figureOf(figures[0], by).Samples)
 	if is.HalfWidth() < 0.9*was.HalfWidth() {
 		t.Errorf("± %v became ± %v by nothing", was.HalfWidth(), is.HalfWidth())
@@ -186,9 +186,15 @@ func TestPaceOfOthers(t *testing.T) {
 func TestPaceAcross(t *testing.T) {
 	rng := rand.New(rand.NewPCG(35, 36))
 	one := func(center, pace float64) *Run {
-		f := Figure{Subject: "null", Way: "native", Unit: "ns/op", Samples: samples(rng, 200, center)}
+		f := Figure{Subject: "null", Way: "native", Unit: "ns/op", Group: "calls", Samples: samples(rng, 200, center), Follows: 1}
 		f.Pace = make([]float64, 200)
-		r := run(f)
+		other := f
+		other.Way, other.Baseline, other.Follows = "patch", "native", 1.8
+		other.Samples = nil
+		for _, v := range f.Samples {
+			other.Samples = append(other.Samples, v*v/100)
+		}
+		r := run(f, other)
 		r.Noise.Pace = pace
 		return r
 	}
@@ -196,8 +202,15 @@ func TestPaceAcross(t *testing.T) {
 	if !both[0].Significant() {
 		t.Errorf("4 %%, where paces are known: %+v", both[0].Comparison)
 	}
+	if r := both[1].Relative; r.Lo < 1.02 || r.Hi > 1.06 {
+		t.Errorf("relative, where paces are known: %+v", r)
+	}
 	both, _, _ = CompareRuns(one(100, 0.04), one(104, 0.04))
 	if c := both[0].Comparison; c.Significant() || c.Ratio.Lo > 0.99 || c.Ratio.Hi < 1.09 {
 		t.Errorf("4 %%, where each pace is known within 4 %%: %+v", c)
+	}
+	// What follows the pace by 0.8 more than its baseline tells less beside it, too.
+	if c := both[1]; c.Significant() || c.Relative.Lo > 1 || c.Relative.Hi < 1.07 {
+		t.Errorf("a figure that follows by 1.8: %+v, relative %+v", c.Comparison, c.Relative)
 	}
 }

@@ -114,9 +114,11 @@ type Figure struct {
 	// Subtracted was taken off each sample: what the loop around the call takes.
 	Subtracted float64 `json:"subtracted,omitempty"`
 	// Pace is what each sample, with what was subtracted, was divided by: see [Pace]. Multiplied
-	// with it, they are what clocks said. Doubt is the relative standard error of that at
-	// the figure's median.
+	// with it, they are what clocks said. Follows is how much the figure follows the machine's
+	// pace: by 2 where it takes 2 % longer when all else takes 1 % longer. Doubt is the relative
+	// standard error that this leaves the figure's median with.
 	Pace      []float64  `json:"pace,omitempty"`
+	Follows   float64    `json:"follows,omitempty"`
 	Doubt     float64    `json:"doubt,omitempty"`
 	Calls     int64      `json:"calls,omitempty"` // made for each sample
 	Histogram *Histogram `json:"histogram,omitempty"`
