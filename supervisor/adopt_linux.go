@@ -2,11 +2,17 @@ package supervisor
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/sysreflect/sysreflect/internal/early"
 	"github.com/sysreflect/sysreflect/supervisor/internal/starter"
 	"github.com/sysreflect/sysreflect/vdsoshim"
 )
+
+// Begun reports whether this process has a program already, which was started before the Go
+// runtime began: then Start takes that over, wherever its file is by now. It can only be
+// so in a command that is linked for it, as reflect is.
+func Begun() bool { return starter.Begun() }
 
 // adopt takes over a program that was started before the Go runtime was, by package
 // starter: it runs, with the default policy, and its calls wait for us.
@@ -38,13 +44,24 @@ func (c *Cmd) adopt(s *starter.Started) error {
 	r.execs.Add(1)
 	r.programs.Add(1)
 	close(r.ran)
-	if n := s.Waiting(); n != nil {
-		r.received.Store(decodeNotification(n))
-	}
 	c.has(r, s.PID)
+	c.started = s
 	r.start()
+	s.Adopt()
 	if c.inline = early.Main; !c.inline {
 		go c.watch()
 	}
 	return nil
+}
+
+// takeReceived has the notifications served that the starter's thread received. There are
+// few, so each gets a receiver of its own.
+func (c *Cmd) takeReceived() {
+	received := c.started.Received()
+	for i := range received {
+		n := decodeNotification(&received[i])
+		for !c.run.spawn(n) {
+			time.Sleep(time.Millisecond) // all serve execs
+		}
+	}
 }

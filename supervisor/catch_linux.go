@@ -13,6 +13,13 @@ type caught struct {
 	fd  int // what is read
 	old [signals]early.Action
 	set [signals]bool
+	// kept were read before the program ran.
+	kept []keptSignal
+}
+
+type keptSignal struct {
+	sig    unix.Signal
+	sender int
 }
 
 // signals is one more than the highest signal's number (_NSIG, asm/signal.h).
@@ -38,6 +45,9 @@ func (c *caught) goOn() error {
 	for s := unix.Signal(1); s < signals; s++ {
 		if relayed(s) {
 			c.set[s] = early.SetAction(int(s), &ours, &c.old[s])
+			if c.old[s].Handler == ours.Handler {
+				c.old[s] = early.Action{} // the starter's, behind which there is none of the runtime's
+			}
 		}
 	}
 	// By default it is dropped where it is sent (sig_task_ignored). A handler, which
@@ -66,4 +76,14 @@ func (c *caught) read() (sig unix.Signal, sender int) {
 		return 0, 0
 	}
 	return unix.Signal(binary.NativeEndian.Uint32(b[:])), int(int32(binary.NativeEndian.Uint32(b[4:])))
+}
+
+// next is read for the relay: what was read before the program ran comes first.
+func (c *caught) next() (sig unix.Signal, sender int) {
+	if len(c.kept) > 0 {
+		k := c.kept[0]
+		c.kept = c.kept[1:]
+		return k.sig, k.sender
+	}
+	return c.read()
 }

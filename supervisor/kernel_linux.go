@@ -4,6 +4,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysreflect/sysreflect/supervisor/internal/starter"
 )
 
 // Kernel structures and requests of seccomp_unotify(2), linux/seccomp.h. Their
@@ -20,9 +22,9 @@ type notification struct {
 	args  [6]uint64
 }
 
-func decodeNotification(b []byte) *notification {
+func decodeNotification(b *[starter.NotificationSize]byte) *notification {
 	n := new(notification)
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(n)), unsafe.Sizeof(*n)), b)
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(n)), unsafe.Sizeof(*n)), b[:])
 	return n
 }
 

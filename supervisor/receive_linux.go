@@ -26,13 +26,13 @@ const minReceivers = 2
 func (r *run) start() {
 	r.giveWay()
 	if r.receivers.Load() == 0 {
-		r.spawn()
+		r.spawn(nil)
 	}
 }
 
 // spawn adds a receiver unless there are enough. Whoever sees one in the count of
-// receivers can wait for it.
-func (r *run) spawn() bool {
+// receivers can wait for it. Its first notification may have been received already.
+func (r *run) spawn(first *notification) bool {
 	r.done.Add(1)
 	if r.receivers.Add(1) > maxReceivers {
 		r.receivers.Add(-1)
@@ -40,11 +40,11 @@ func (r *run) spawn() bool {
 		return false
 	}
 	r.idle.Add(1) // no more are made while this one is on its way
-	go r.receive()
+	go r.receive(first)
 	return true
 }
 
-func (r *run) receive() {
+func (r *run) receive(first *notification) {
 	defer r.done.Done()
 	defer r.receivers.Add(-1)
 	tid := unix.Gettid()
@@ -63,7 +63,12 @@ func (r *run) receive() {
 			r.idle.Add(1)
 		}
 		counted = false
-		e := r.recv(&s.n)
+		e := unix.Errno(0)
+		if first != nil {
+			s.n, first = *first, nil
+		} else {
+			e = recvNotif(r.listener, &s.n)
+		}
 		idle := r.idle.Add(-1)
 		if !locked && e != unix.ENOENT {
 			// Many programs make no call at all. To lock a thread takes another one:
@@ -99,7 +104,7 @@ func (r *run) receive() {
 		if !s.isExec() {
 			s.serve()
 			if idle == 0 && r.receivers.Load() < minReceivers {
-				r.spawn()
+				r.spawn(nil)
 			}
 			continue
 		}
@@ -109,7 +114,7 @@ func (r *run) receive() {
 		}
 		r.handoffs.Add(1)
 		if idle == 0 {
-			r.spawn()
+			r.spawn(nil)
 		}
 		if !r.engage(&s.n) {
 			continue
@@ -122,15 +127,6 @@ func (r *run) receive() {
 			return
 		}
 	}
-}
-
-// recv takes the next notification.
-func (r *run) recv(n *notification) unix.Errno {
-	if first := r.received.Load(); first != nil && r.received.CompareAndSwap(first, nil) {
-		*n = *first
-		return 0
-	}
-	return recvNotif(r.listener, n)
 }
 
 // next takes an exec that was put off. If there is none, this receiver serves no exec

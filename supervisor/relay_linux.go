@@ -88,8 +88,13 @@ func (c *Cmd) await() {
 	if r == nil {
 		return
 	}
-	self := unix.Getpid()
-	p := []unix.PollFd{{Fd: int32(c.keeper.conn), Events: unix.POLLIN}, {Fd: int32(r.fd), Events: unix.POLLIN}}
+	if len(r.kept) > 0 {
+		c.relayCaught()
+	}
+	p := []unix.PollFd{{Fd: int32(c.keeper.conn), Events: unix.POLLIN}, {Fd: int32(r.fd), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
+	if c.started != nil {
+		p[2].Fd = int32(c.started.Wake())
+	}
 	for {
 		n, err := unix.Poll(p, c.relay.patience())
 		if err == unix.EINTR {
@@ -100,17 +105,25 @@ func (c *Cmd) await() {
 			c.relay.widen()
 			c.run.region.fold()
 		}
-		for {
-			sig, sender := r.read()
-			if sig == 0 {
-				break
-			}
-			if sender != self { // SIGXFSZ for a write of our own, see beyondFileSize
-				go c.forward(sig, sender)
-			}
+		if p[2].Revents != 0 {
+			c.takeReceived()
 		}
+		c.relayCaught()
 		if p[0].Revents != 0 {
 			return
+		}
+	}
+}
+
+// relayCaught relays what was caught until now.
+func (c *Cmd) relayCaught() {
+	for {
+		sig, sender := c.relay.caught.next()
+		if sig == 0 {
+			return
+		}
+		if sender != unix.Getpid() { // SIGXFSZ for a write of our own, see beyondFileSize
+			go c.forward(sig, sender)
 		}
 	}
 }

@@ -57,9 +57,6 @@ type run struct {
 	// executed the program, then 0.
 	first atomic.Int32
 
-	// received was received before there were receivers, nil where nothing was.
-	received atomic.Pointer[notification]
-
 	// receivers counts the threads, idle those of them that wait in RECV, or soon will.
 	receivers, idle atomic.Int32
 	handoffs        atomic.Int32 // execs that are served or wait to be
@@ -81,6 +78,7 @@ type run struct {
 	tids map[int]struct{} // the receivers' threads
 
 	tracer *tracer // nil where no mechanism of the plan is one
+	caught *caught // the relay's, nil where there is none
 
 	execs, programs atomic.Uint64
 	final           atomic.Pointer[Counters] // once the region is unmapped
@@ -138,12 +136,27 @@ func (r *run) firstTracee(options uintptr) *tracee {
 }
 
 // await waits until a notification is there; false means that there will be
-// none, since no process is left.
+// none, since no process is left. A terminal's stop that comes first has stopped who
+// should execute the program, so this process stops, too. Other signals wait for the relay.
 func (r *run) await() bool {
-	p := []unix.PollFd{{Fd: int32(r.listener), Events: unix.POLLIN}}
+	p := []unix.PollFd{{Fd: int32(r.listener), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
+	signals := r.caught
+	if signals != nil {
+		p[1].Fd = int32(signals.fd)
+	}
 	for {
-		if _, err := unix.Poll(p, -1); err != unix.EINTR {
+		if _, err := unix.Poll(p, -1); err == unix.EINTR {
+			continue
+		}
+		if p[0].Revents != 0 {
 			return p[0].Revents&unix.POLLIN != 0
+		}
+		switch sig, sender := signals.read(); sig {
+		case 0:
+		case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
+			stopBy(sig)
+		default:
+			signals.kept = append(signals.kept, keptSignal{sig, sender})
 		}
 	}
 }

@@ -94,6 +94,7 @@ func (c *Cmd) prepare(r *run) (err error) {
 		if err = c.relay.caught.catch(); err != nil {
 			return err
 		}
+		r.caught = c.relay.caught
 	}
 	if err := r.buildRegion(c); err != nil {
 		return err

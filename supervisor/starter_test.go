@@ -133,19 +133,61 @@ func prepared(t *testing.T) []byte {
 	}
 	fmt.Fprintln(&b, "};")
 
-	signals := uint64(0)
-	for s := unix.Signal(1); s < 65; s++ {
+	all := uint64(0)
+	for s := unix.Signal(1); s < signals; s++ {
 		if relayed(s) {
-			signals |= 1 << (s - 1)
+			all |= 1 << (s - 1)
 		}
 	}
+	fmt.Fprintln(&b, "\n// Those of them that the runtime unblocks, and what its table says of them (blockableSig).")
+	fmt.Fprintln(&b, "static const struct {\n\tunsigned char number, flags;\n} unblocked[] = {")
+	for s, flags := range runtimeSignals(t) {
+		const kill, throw, unblock = 1 << 1, 1 << 2, 1 << 7 // _SigKill, _SigThrow, _SigUnblock
+		if s > 0 && all>>(s-1)&1 != 0 && flags&(kill|throw|unblock) != 0 {
+			fmt.Fprintf(&b, "\t{ %d, %#x },\n", s, flags)
+		}
+	}
+	fmt.Fprintln(&b, "};")
+
 	fmt.Fprintf(&b, "\nstatic const char generation[] = %q;\n", vdsoshim.Generation)
 	low, high := vdsoshim.BaseRange()
 	fmt.Fprintf(&b, "#define base_floor %#xUL\n#define base_ceiling %#xUL // of the region's end\n", low, high)
 	fmt.Fprintf(&b, "#define generation_tick %d // ms between two generations\n", r.tick().Milliseconds())
-	fmt.Fprintf(&b, "#define relayed_signals %#xUL\n", signals)
+	fmt.Fprintf(&b, "#define relayed_signals %#xUL\n", all)
 	fmt.Fprintf(&b, "#define patience %d // ms\n", new(relay).patience())
 	return b.Bytes()
+}
+
+// runtimeSignals are the flags in runtime.sigtable, by the signal's number.
+func runtimeSignals(t *testing.T) []uint32 {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "reflect") // a test's has no symbols
+	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/reflect").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	f, err := elf.Open(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	symbols, err := f.Symbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Name == "runtime.sigtable" })
+	if i < 0 || symbols[i].Size != signals*24 {
+		t.Fatal("the runtime has no table of signals as the starter knows it")
+	}
+	section := f.Sections[symbols[i].Section]
+	table := make([]byte, symbols[i].Size)
+	if _, err := section.ReadAt(table, int64(symbols[i].Value-section.Addr)); err != nil {
+		t.Fatal(err)
+	}
+	var flags []uint32
+	for ; len(table) > 0; table = table[24:] {
+		flags = append(flags, uint32(binary64(table)))
+	}
+	return flags
 }
 
 // TestStarterCompletes compares the starter's image with that of package vdsoshim, for

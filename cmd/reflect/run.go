@@ -105,7 +105,7 @@ func (f *runFlags) command(args []string) (*supervisor.Cmd, error) {
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Stats: f.stats != "", FollowSites: f.sites, NoPatchCache: f.noCache, Setuid: f.setuid, Warn: warn,
 	}
-	if c.Path, err = lookPath(args[0]); err != nil {
+	if c.Path, err = lookPath(args[0]); err != nil && !supervisor.Begun() {
 		return nil, notStarted(args[0], &supervisor.ExecError{Path: c.Path, Err: err})
 	}
 	if f.vdso != "" {

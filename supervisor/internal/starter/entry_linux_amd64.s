@@ -6,14 +6,20 @@
 TEXT ·entry(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVQ SP, BX
 	MOVQ SP, DI
-	LEAQ ·started(SB), SI
-	MOVQ github·com∕sysreflect∕sysreflect∕vdsoshim·image(SB), DX
-	LEAQ github·com∕sysreflect∕sysreflect∕supervisor∕internal∕guardian·code(SB), CX
-	LEAQ github·com∕sysreflect∕sysreflect∕internal∕early·onSignal(SB), R8
-	LEAQ github·com∕sysreflect∕sysreflect∕internal∕early·signalReturn(SB), R9
-	LEAQ github·com∕sysreflect∕sysreflect∕internal∕early·Pipe(SB), R10
-	PUSHQ R10 // the seventh argument stands on the stack
-	PUSHQ R10
+	SUBQ $48, SP // struct outside
+	LEAQ ·started(SB), AX
+	MOVQ AX, 0(SP)
+	MOVQ github·com∕sysreflect∕sysreflect∕vdsoshim·image(SB), AX
+	MOVQ AX, 8(SP)
+	LEAQ github·com∕sysreflect∕sysreflect∕supervisor∕internal∕guardian·code(SB), AX
+	MOVQ AX, 16(SP)
+	LEAQ github·com∕sysreflect∕sysreflect∕internal∕early·onSignal(SB), AX
+	MOVQ AX, 24(SP)
+	LEAQ github·com∕sysreflect∕sysreflect∕internal∕early·signalReturn(SB), AX
+	MOVQ AX, 32(SP)
+	LEAQ github·com∕sysreflect∕sysreflect∕internal∕early·Pipe(SB), AX
+	MOVQ AX, 40(SP)
+	MOVQ SP, SI
 	CALL ·code(SB)
 	MOVQ BX, SP
 	XORL DX, DX

@@ -9,7 +9,8 @@
 // It is a fork of the supervisor that executes nothing. Of its parent's memory it
 // has the executable's code, which this is a part of, the control page, and one
 // mapping that was made for it; all else is left out of the fork (MADV_DONTFORK),
-// so that it is small, and has its memory to itself when its parent is killed. So it
+// so that it is small, and has its memory to itself when its parent is killed. (Before
+// the Go runtime begins there is nothing else but the initial stack, which it then has.) So it
 // has no data but struct state, which a register points to, and no libc. All
 // signals are blocked from the fork on.
 
@@ -67,6 +68,9 @@ __attribute__((used, noreturn)) void guardian(int cleared)
 		SYS(SYS_exit_group, 0);
 	}
 	await_listener(pid);
+	struct signalfd_siginfo si;
+	while (SYS(SYS_read, signals, &si, sizeof si) == sizeof si)
+		; // whatever came until now did not reach the program, or ended it
 	let_go(signals);
 	take_name();
 
@@ -94,7 +98,6 @@ __attribute__((used, noreturn)) void guardian(int cleared)
 			hear();
 		if (p[4].revents)
 			check_jumps();
-		struct signalfd_siginfo si;
 		while (SYS(SYS_read, signals, &si, sizeof si) == sizeof si) {
 			if (asked(&si)) {
 				bump();

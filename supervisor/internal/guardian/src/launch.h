@@ -35,8 +35,21 @@ static void await_listener(s32 pid)
 		// on its way publishes nothing.
 		SYS(SYS_futex, &my->shared.state, FUTEX_WAIT_PRIVATE, 0, &ms);
 		s32 status;
-		if (SYS(SYS_wait4, pid, &status, WNOHANG, 0) != pid)
+		u32 command = 0;
+		int fd[2];
+		long n = receive(&command, fd, 0x42 /* MSG_PEEK | MSG_DONTWAIT */);
+		if (n == 0 || (n > 0 && command == CMD_KILL)) {
+			kill_tree();
+			SYS(SYS_exit_group, 0);
+		}
+		if (SYS(SYS_wait4, pid, &status, WNOHANG | WUNTRACED, 0) != pid)
 			continue;
+		// Stopped with its group, it would keep all waiting. The supervisor stops it once it
+		// is the program: what came before is not reported.
+		if ((status & 0xff) == 0x7f) {
+			SYS(SYS_kill, pid, SIGCONT);
+			continue;
+		}
 		// It ended, and may have said why since the last look.
 		state = __atomic_load_n(&my->shared.state, __ATOMIC_ACQUIRE);
 		if (state < 0)

@@ -14,14 +14,6 @@ struct regs { // struct user_regs_struct, sys/user.h
 	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss, fs_base, gs_base, ds, es, fs, gs;
 };
 
-struct notification {
-	u64 id;
-	u32 pid, flags;
-	s32 nr;
-	u32 arch;
-	u64 ip, args[6];
-};
-
 struct response {
 	u64 id;
 	s64 val;
@@ -47,6 +39,7 @@ struct set {
 
 struct program {
 	s32 pid, listener;
+	s32 signals; // a signalfd
 	struct notification n;
 	struct set cpus; // the program's
 	int pinned, seized;
@@ -59,14 +52,16 @@ static long trace(struct program *p, long request, u64 addr, const void *data)
 }
 
 // stop waits for the program's next stop and returns what its status tells, 0 if it
-// ended.
+// ended: then its id may be another's.
 static s32 stop(struct program *p)
 {
 	s32 status;
 	long r;
 	while ((r = SYS(SYS_wait4, p->pid, &status, WALL, 0)) == -EINTR)
 		;
-	return r == p->pid && (status & 0xff) == 0x7f ? status >> 8 : 0;
+	if (r == p->pid && (status & 0xff) == 0x7f)
+		return status >> 8;
+	return p->seized = 0;
 }
 
 // until lets the program run to a stop, and no other.
@@ -75,17 +70,24 @@ static int until(struct program *p, long request, s32 wanted)
 	return !trace(p, request, 0, 0) && stop(p) == wanted;
 }
 
-// await_notification waits for a notification; 0 means that there will be none.
-static int await_notification(struct program *p)
+// ready waits until a descriptor can be read. 0 means that it never will, or that a
+// signal is there, for which programs have no handler before their first instruction: so it ends or
+// stops this process as it would have the program, once nothing is left of that.
+static int ready(const struct program *p, int fd)
 {
 	struct {
 		s32 fd;
 		short events, revents;
-	} poll = { p->listener, 1, 0 };
-	while (SYS(SYS_poll, &poll, 1, -1) == -EINTR)
+	} poll[2] = { { fd, 1, 0 }, { p->signals, 1, 0 } };
+	while (SYS(SYS_poll, poll, 2, -1) == -EINTR)
 		;
+	return !poll[1].revents && poll[0].revents & 1;
+}
+
+static int await_notification(struct program *p)
+{
 	memset(&p->n, 0, sizeof p->n);
-	return poll.revents & 1 && !SYS(SYS_ioctl, p->listener, RECV, &p->n);
+	return ready(p, p->listener) && !SYS(SYS_ioctl, p->listener, RECV, &p->n);
 }
 
 static int answer(struct program *p, s64 val, u32 flags)
@@ -118,23 +120,6 @@ static long result(struct program *p)
 {
 	struct regs r;
 	return trace(p, PTRACE_GETREGS, 0, &r) ? -1 : (long)r.ax;
-}
-
-// vdso_of finds AT_SYSINFO_EHDR behind the arguments and the environment of a fresh
-// image.
-static u64 vdso_of(struct program *p, u64 sp)
-{
-	u64 words[2048];
-	u64 first = PageSize - sp % PageSize;
-	struct iovec_ local = { words, sizeof words }, remote[2] = { { (void *)sp, first }, { (void *)(sp + first), sizeof words - first } };
-	long n = SYS(SYS_process_vm_readv, p->pid, &local, 1, remote, 2, 0) / 8;
-	long i = 1, nulls = 0;
-	for (; i < n && nulls < 2; i++)
-		nulls += !words[i];
-	for (; i + 1 < n && words[i]; i += 2)
-		if (words[i] == 33 /* AT_SYSINFO_EHDR */)
-			return words[i + 1];
-	return 0;
 }
 
 static u64 decimal(const char **s)
@@ -174,6 +159,29 @@ static long read_file(const char *path, char *buf, u64 size)
 	SYS(SYS_close, fd);
 	buf[n > 0 ? n : 0] = 0;
 	return n;
+}
+
+// vdso_of finds AT_SYSINFO_EHDR behind the arguments and the environment of a fresh
+// image.
+static u64 vdso_of(struct program *p, u64 sp)
+{
+	u64 words[2048];
+	u64 first = PageSize - sp % PageSize;
+	struct iovec_ local = { words, sizeof words }, remote[2] = { { (void *)sp, first }, { (void *)(sp + first), sizeof words - first } };
+	long n = SYS(SYS_process_vm_readv, p->pid, &local, 1, remote, 2, 0) / 8;
+	long i = 1, nulls = 0;
+	for (; i < n && nulls < 2; i++)
+		nulls += !words[i];
+	if (i >= n) { // they are many: the kernel's copy, which takes longer
+		char path[40];
+		append(append_number(append(path, "/proc/"), p->pid), "/auxv");
+		n = read_file(path, (char *)words, sizeof words) / 8;
+		i = 0;
+	}
+	for (; i + 1 < n && words[i]; i += 2)
+		if (words[i] == 33 /* AT_SYSINFO_EHDR */)
+			return words[i + 1];
+	return 0;
 }
 
 // prepare_mm writes what PR_SET_MM_MAP sets anew below the image's stack and returns
@@ -259,8 +267,8 @@ static void apart(struct program *p)
 		SYS(SYS_sched_setaffinity, p->pid, sizeof p->cpus, &p->cpus);
 }
 
-// hand_off carries the program's first exec through. It returns whether the program
-// runs; otherwise it is stopped, waits for an answer, or is gone.
+// hand_off carries the program's first exec through. It returns whether all that the
+// program needs is to be let go; otherwise it is stopped, waits for an answer, or is gone.
 static int hand_off(struct program *p, u64 syscall_at, u64 base, s32 region)
 {
 	const u64 all = ~0UL;
@@ -288,6 +296,9 @@ static int hand_off(struct program *p, u64 syscall_at, u64 base, s32 region)
 	if (trace(p, PTRACE_SETREGS, 0, &saved) || trace(p, PTRACE_SETSIGMASK, 8, &mask))
 		return 0;
 	apart(p);
-	p->n.id = 0; // answered
-	return !trace(p, PTRACE_DETACH, 0, 0);
+	struct {
+		s32 fd;
+		short events, revents;
+	} late = { p->signals, 1, 0 };
+	return SYS(SYS_poll, &late, 1, 0) == 0;
 }

@@ -122,6 +122,8 @@ static int await_start(struct work *w)
 	struct rights ctl = { 0, 0, 0, { -1, -1 } };
 	struct msghdr_ hdr = { 0, 0, 0, &iov, 1, &ctl, sizeof ctl, 0, 0 };
 	long n;
+	if (!ready(&w->program, w->connection))
+		return 0;
 	while ((n = SYS(SYS_recvmsg, w->connection, &hdr, 0x40000000 /* MSG_CMSG_CLOEXEC */)) == -EINTR)
 		;
 	if (n != sizeof m || ctl.len < 20)
@@ -153,8 +155,8 @@ static void undo(struct work *w)
 		while (SYS(SYS_wait4, s->guardian, 0, WALL, 0) == -EINTR)
 			;
 	}
-	const int fds[] = { w->connection, w->theirs, w->program.listener, s->region };
-	for (int i = 0; i < 4; i++)
+	const int fds[] = { w->connection, w->theirs, w->program.listener, w->program.signals, s->region, s->wake };
+	for (u64 i = 0; i < sizeof fds / sizeof *fds; i++)
 		if (fds[i] >= 0)
 			SYS(SYS_close, fds[i]);
 	if (w->space)
@@ -166,11 +168,27 @@ static void undo(struct work *w)
 	memset(s, 0, sizeof *s);
 }
 
+// let_go has the program run, with somebody who receives its calls.
+static int let_go(struct work *w)
+{
+	SYS(SYS_sched_setaffinity, 0, sizeof w->cpus, &w->cpus); // which the thread inherits
+	if (!start_keeping(&w->program, w->out, w->space, SPACE))
+		return 0;
+	trace(&w->program, PTRACE_DETACH, 0, 0); // it fails if that was killed, which the guardian tells
+	return 1;
+}
+
+// start starts the program, and returns whether it runs.
 static int start(struct work *w, const unsigned char *built, void (*guardian)(void))
 {
 	u64 insn = find_instruction(&w->kernel);
 	if (!insn || SYS(SYS_getrandom, w->random, sizeof w->random, 0) != sizeof w->random || !(w->out->base = choose_base(w->random[0])))
 		return 0;
+	u64 asked = relayed_signals & ~w->mask;
+	w->program.signals = SYS(SYS_signalfd4, -1, &asked, 8, 02000000 | 04000 /* SFD_CLOEXEC | SFD_NONBLOCK */);
+	w->out->wake = SYS(SYS_eventfd2, 0, 02000000 | 04000 /* EFD_CLOEXEC | EFD_NONBLOCK */);
+	if (w->program.signals < 0 || w->out->wake < 0)
+		return 0;
 	return make_region(w) && start_guardian(w, guardian) && complete_region(w, built) && await_start(w) &&
-	       (together(&w->program, &w->cpus), hand_off(&w->program, insn, w->out->base, w->out->region));
+	       (together(&w->program, &w->cpus), hand_off(&w->program, insn, w->out->base, w->out->region)) && let_go(w);
 }

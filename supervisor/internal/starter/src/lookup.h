@@ -63,15 +63,23 @@ static int look_up(const char *name, char **env, char path[4096])
 	}
 }
 
+// at_least reports whether a soft limit is no lower than that, in its unit.
+static int at_least(u32 resource, u64 least)
+{
+	struct limits l;
+	return !SYS(SYS_prlimit64, 0, resource, 0, &l) && l.soft >= least;
+}
+
 // usual reports whether this process is as most are: it has standard descriptors, so that
-// ours don't get their numbers, waits for its children, and may write to memory files.
+// ours don't get their numbers, waits for its children, may write to memory files, and
+// has room for the Go runtime, which must not fail when the program runs already.
 static int usual(void)
 {
-	struct limits size;
 	struct ksigaction chld;
 	for (int fd = 0; fd < 3; fd++)
 		if (SYS(SYS_fcntl, fd, F_GETFD) < 0)
 			return 0;
-	return !SYS(SYS_prlimit64, 0, 1 /* RLIMIT_FSIZE */, 0, &size) && size.soft == ~0UL &&
+	return at_least(1 /* RLIMIT_FSIZE */, ~0UL) && at_least(2 /* RLIMIT_DATA */, ~0UL) && at_least(9 /* RLIMIT_AS */, ~0UL) &&
+	       at_least(3 /* RLIMIT_STACK */, 256 << 10) && at_least(6 /* RLIMIT_NPROC */, 256) && at_least(7 /* RLIMIT_NOFILE */, 64) &&
 	       !SYS(SYS_rt_sigaction, SIGCHLD, 0, &chld, 8) && !chld.handler && !(chld.flags & SA_NOCLDWAIT);
 }

@@ -82,6 +82,18 @@ static const struct bound {
 // Intel's models that are slow with 512-bit registers.
 static const unsigned char slow_models[] = { 0x55, 0x6a, 0x6c, 0x7d, 0x7e, 0x9d, 0x8c, 0x8d, };
 
+// Those of them that the runtime unblocks, and what its table says of them (blockableSig).
+static const struct {
+	unsigned char number, flags;
+} unblocked[] = {
+	{ 1, 0x3 },
+	{ 2, 0x3 },
+	{ 3, 0x5 },
+	{ 6, 0x5 },
+	{ 15, 0x3 },
+	{ 16, 0x84 },
+};
+
 static const char generation[] = "__vdso_rng_generation";
 #define base_floor 0x10000UL
 #define base_ceiling 0x108000UL // of the region's end

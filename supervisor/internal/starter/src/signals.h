@@ -1,9 +1,9 @@
 // Signals for a program that runs already when the Go runtime begins.
 //
 // They wait, being blocked, until the relay takes them. But some the runtime unblocks in each
-// of its threads (minitSignalMask), and has them end the process, before any code of ours runs:
-// those that do so by default, SIGHUP, SIGINT, SIGQUIT, SIGABRT and SIGTERM. So they
-// have a handler before, and the runtime's table says that it leaves them alone.
+// of its threads, and has them end the process, before any code of ours runs (blockableSig,
+// sighandler). So these have a handler before, and the runtime's table says that
+// nobody asked for one of its own.
 
 struct signal_row { // runtime.sigTabT
 	s32 flags, pad;
@@ -12,7 +12,7 @@ struct signal_row { // runtime.sigTabT
 };
 
 #define ROWS 65
-#define LEAVE_ALONE 16 // _SigSetStack: an existing handler is kept (sigInstallGoHandler)
+#define NOT_MONITORED 16 // _SigDefault: initsig leaves it alone
 
 // signal_table finds the runtime's table by the executable's symbols; 0 where there are none.
 static struct signal_row *signal_table(void)
@@ -28,13 +28,15 @@ static struct signal_row *signal_table(void)
 	const Elf64_Shdr *all = (const Elf64_Shdr *)(at + e->e_shoff), *s = all;
 	if (e->e_type == ET_EXEC && e->e_shoff + e->e_shnum * sizeof *s <= (u64)size)
 		for (; s < all + e->e_shnum && !found; s++) {
-			if (s->sh_type != SHT_SYMTAB || s->sh_offset + s->sh_size > (u64)size)
+			const Elf64_Shdr *strings = all + s->sh_link;
+			if (s->sh_type != SHT_SYMTAB || s->sh_link >= e->e_shnum || s->sh_offset + s->sh_size > (u64)size ||
+			    strings->sh_offset + strings->sh_size > (u64)size)
 				continue;
-			const char *names = (const char *)(at + all[s->sh_link].sh_offset);
+			const char *names = (const char *)(at + strings->sh_offset);
 			const Elf64_Sym *first = (const Elf64_Sym *)(at + s->sh_offset);
 			// Data stands behind functions.
 			for (const Elf64_Sym *y = first + s->sh_size / sizeof *y; y-- > first && !found;)
-				if (y->st_size == ROWS * sizeof *found && same(names + y->st_name, "runtime.sigtable"))
+				if (y->st_size == ROWS * sizeof *found && y->st_name < strings->sh_size && same(names + y->st_name, "runtime.sigtable"))
 					found = (struct signal_row *)y->st_value;
 		}
 	SYS(SYS_munmap, at, size);
@@ -43,18 +45,15 @@ static struct signal_row *signal_table(void)
 
 static void catch_signals(int *pipe, u64 handler, u64 restorer)
 {
-	// What the runtime knows of them: that programs may ask for them, and that they kill or end
-	// it with a trace (_SigNotify + _SigKill, _SigNotify + _SigThrow).
-	static const struct {
-		char number, flags;
-	} ours[] = { { 1, 3 }, { 2, 3 }, { 3, 5 }, { 6, 5 }, { 15, 3 } };
 	struct ksigaction caught = { handler, 0x1c000004 /* SA_RESTART | SA_ONSTACK | SA_RESTORER | SA_SIGINFO */, restorer, ~0UL };
 	struct signal_row *table = signal_table();
 	if (!table || SYS(SYS_pipe2, pipe, 02004000 /* O_CLOEXEC | O_NONBLOCK */))
 		return; // the relay makes one, or says why it can't
-	for (u64 i = 0; i < sizeof ours / sizeof *ours; i++)
-		if (table[(int)ours[i].number].flags == ours[i].flags) {
-			table[(int)ours[i].number].flags |= LEAVE_ALONE;
-			SYS(SYS_rt_sigaction, ours[i].number, &caught, 0, 8);
+	for (u64 i = 0; i < sizeof unblocked / sizeof *unblocked; i++) {
+		struct signal_row *row = table + unblocked[i].number;
+		if (row->flags == unblocked[i].flags) {
+			row->flags |= NOT_MONITORED;
+			SYS(SYS_rt_sigaction, unblocked[i].number, &caught, 0, 8);
 		}
+	}
 }

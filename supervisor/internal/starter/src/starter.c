@@ -2,9 +2,9 @@
 //
 // It is where the executable is entered. Where all that was asked for is `reflect run
 // PROGRAM ARGUMENT...`, it starts the program, as package supervisor would, and waits
-// for it: a program that ends within some milliseconds, having asked for nothing but a
+// for it: a program that ends within 3 ms, having asked for nothing but a
 // few random bytes, never needs the runtime, whose own start and end take longer than
-// all that is done here. When more is asked for, or time passes, it returns, the runtime
+// all that is done here. When more is asked for, or the time has passed, it returns, the runtime
 // begins, and package supervisor takes over what there is (struct started).
 //
 // It is in a hurry, so it only does what is usual. Until the program's first instruction,
@@ -33,9 +33,10 @@ typedef unsigned short u16;
 #include "kernel.h"
 #include "complete.h"
 #include "handoff.h"
+#include "serve.h"
+#include "keep.h"
 #include "lookup.h"
 #include "launch.h"
-#include "serve.h"
 #include "signals.h"
 
 // die_of ends this process as the program ended (dieOf of the command).
@@ -72,48 +73,40 @@ static void ended(struct work *w)
 // linger waits for the program's end, or until there is more to do than is done here.
 static void linger(struct work *w)
 {
-	u64 relayed = relayed_signals;
-	int signals = SYS(SYS_signalfd4, -1, &relayed, 8, 02000000 | 04000 /* SFD_CLOEXEC | SFD_NONBLOCK */);
 	struct {
 		s32 fd;
 		short events, revents;
-	} p[3] = { { w->connection, 1, 0 }, { w->program.listener, 1, 0 }, { signals, 1, 0 } };
-	for (int served = 0; served < enough;) {
-		if (SYS(SYS_poll, p, 3, patience) == -EINTR)
-			continue;
-		if (p[0].revents)
-			ended(w);
-		if (p[1].revents == 0x10 /* POLLHUP */)
-			p[1].fd = -1; // nobody is left under the filter: the guardian is about to tell
-		else if (p[1].revents == 1 && serve(&w->program))
-			served++;
-		else
-			break;
-		if (p[0].revents || p[2].revents)
-			break;
-	}
-	SYS(SYS_munmap, w->space, SPACE);
-	SYS(SYS_close, signals);
+	} p[3] = { { w->connection, 1, 0 }, { w->out->wake, 1, 0 }, { w->program.signals, 1, 0 } };
+	SYS(SYS_poll, p, 3, patience);
+	if (p[0].revents)
+		ended(w);
+	SYS(SYS_close, w->program.signals);
 }
 
-__attribute__((used, section(".text.entry"))) void starter(u64 *stack, struct started *out, const unsigned char *built, void (*guardian)(void),
-										u64 handler, u64 restorer, int *pipe)
+// What the entry hands over: where things of Go's are.
+struct outside {
+	struct started *out;
+	const unsigned char *built; // the shim's image as it was built
+	void (*guardian)(void);
+	u64 handler, restorer; // of signals,
+	int *pipe;             // and what they write to
+};
+
+// go_on does all of it, in a frame of its own: a small stack is not for us.
+static __attribute__((noinline)) void go_on(char **args, char **env, const struct outside *o)
 {
 	struct work w;
 	const u64 all = ~0UL;
 	u64 vdso = 0;
-	char **args = program_of(*stack, (char **)stack + 1);
-	if (!args || !usual())
-		return;
+	struct started *out = o->out;
 	memset(&w, 0, sizeof w);
 	w.args = args;
-	w.env = (char **)stack + 1 + *stack + 1;
+	w.env = env;
 	w.out = out;
-	w.connection = w.theirs = w.program.listener = out->region = -1;
-	char **end = w.env;
-	while (*end++)
+	w.connection = w.theirs = w.program.listener = w.program.signals = out->region = out->wake = -1;
+	while (*env++)
 		;
-	for (u64 *aux = (u64 *)end; *aux; aux += 2)
+	for (u64 *aux = (u64 *)env; *aux; aux += 2)
 		if (*aux == 33 /* AT_SYSINFO_EHDR */)
 			vdso = aux[1];
 	if (!find_kernel(&w.kernel, vdso) || SYS(SYS_sched_getaffinity, 0, sizeof w.cpus, &w.cpus) <= 0 ||
@@ -121,22 +114,27 @@ __attribute__((used, section(".text.entry"))) void starter(u64 *stack, struct st
 		memset(out, 0, sizeof *out);
 		return;
 	}
-	int runs = start(&w, built, guardian);
-	if (w.program.pinned)
-		SYS(SYS_sched_setaffinity, 0, sizeof w.cpus, &w.cpus);
-	if (runs) {
+	if (start(&w, o->built, o->guardian)) {
 		linger(&w);
 		out->mask = w.mask;
 		w.mask |= relayed_signals;
-		catch_signals(pipe, handler, restorer);
+		catch_signals(o->pipe, o->handler, o->restorer);
 		out->pid = w.program.pid;
 		out->connection = w.connection;
 		out->listener = w.program.listener;
 		out->plain = w.program.plain;
-		out->waiting = w.program.n.id != 0;
-		memcpy(&out->notification, &w.program.n, sizeof w.program.n);
 	} else {
 		undo(&w);
+		if (w.program.pinned)
+			SYS(SYS_sched_setaffinity, 0, sizeof w.cpus, &w.cpus);
 	}
 	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &w.mask, 0, 8);
+}
+
+__attribute__((used, section(".text.entry"))) void starter(u64 *stack, const struct outside *o)
+{
+	u64 argc = *stack;
+	char **argv = (char **)stack + 1, **args = program_of(argc, argv);
+	if (args && usual())
+		go_on(args, argv + argc + 1, o);
 }
