@@ -75,6 +75,7 @@ __attribute__((used, noreturn)) void guardian(int cleared)
 	take_name();
 
 	int wake = 0, woken = 0, empty = 0;
+	u32 begun = 0; // look at the program at once: a SIGCHLD was left out as well
 	for (;;) {
 		int next = pass(); // makes two of the descriptors
 		struct {
@@ -90,7 +91,7 @@ __attribute__((used, noreturn)) void guardian(int cleared)
 		}
 		if (!wake)
 			slack(SLACK);
-		long ready = SYS(SYS_poll, p, 5, wake && (next < 0 || next > 10) ? 10 : next);
+		long ready = SYS(SYS_poll, p, 5, begun++ == 0 ? 0 : wake && (next < 0 || next > 10) ? 10 : next);
 		slack(0);
 		if (ready < 0)
 			continue;
