@@ -24,13 +24,14 @@ func usageOf(t *testing.T, pid int) usage {
 	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	must(t, err)
 	u.descriptors = len(fds)
-	// With its first timer a Go program gets a poller: one of each, for good.
+	// With its first timer a Go program gets a poller: one of each, for good, beside the
+	// starter's event.
 	// And of the process that was patched last memory and mappings are kept open.
-	once := map[string]bool{"anon_inode:[eventpoll]": true, "anon_inode:[eventfd]": true, "/proc/N/mem": true, "/proc/N/maps": true}
+	may := map[string]int{"anon_inode:[eventpoll]": 1, "anon_inode:[eventfd]": 2, "/proc/N/mem": 1, "/proc/N/maps": 1}
 	for _, fd := range fds {
 		link, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pid, fd.Name()))
-		if link = procFile.ReplaceAllString(link, "/proc/N/"); once[link] {
-			delete(once, link)
+		if link = procFile.ReplaceAllString(link, "/proc/N/"); may[link] > 0 {
+			may[link]--
 			u.descriptors--
 		}
 	}
