@@ -32,7 +32,7 @@ type file struct {
 	path   string
 	id     identity
 	code   *site.File
-	data   []byte // where it is mapped, or was
+	data   []byte // where it is mapped, or was, or a copy
 	mapped bool
 	err    error // why it has none
 	plans  map[uint64]*planned
@@ -109,8 +109,9 @@ func (fs *files) open(path string, m mapping) (*file, error) {
 	}
 	out := &file{path: m.path, id: id, plans: map[uint64]*planned{}}
 	if out.code, out.data, out.err = load(fd, id.size); out.err == nil {
-		out.mapped = true
-		fs.mapped = append(fs.mapped, out)
+		if out.mapped = true; !asksProcess(fd) {
+			fs.mapped = append(fs.mapped, out)
+		}
 	}
 	fs.byID[id] = out
 	return out, nil
@@ -197,12 +198,51 @@ func (fs *files) forget() {
 	fs.mapped = nil
 }
 
-// load maps a file.
+// maxCopy bounds the files, in bytes, that are copied and not mapped.
+const maxCopy = 64 << 20
+
+// asksProcess reports whether a file's pages come from a process (FUSE), which may be one
+// of the run's, whose calls wait for us. A thread of Go's that waits for a page can't be preempted,
+// and then the whole runtime waits, the next time that it stops the world; in read(2) it can. A process is
+// asked for statfs(2) as well, and need not know it; others all do.
+func asksProcess(fd int) bool {
+	const fuse = 0x65735546 // FUSE_SUPER_MAGIC, linux/magic.h
+	var st unix.Statfs_t
+	return unix.Fstatfs(fd, &st) != nil || st.Type == fuse
+}
+
+// content maps a file, or copies it.
+func content(fd int, size int64) ([]byte, error) {
+	if !asksProcess(fd) {
+		return unix.Mmap(fd, 0, int(size), unix.PROT_READ, unix.MAP_PRIVATE)
+	}
+	if size > maxCopy {
+		return nil, fmt.Errorf("%d bytes served by a process", size)
+	}
+	b, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return nil, err
+	}
+	for at := 0; at < len(b); {
+		n, err := unix.Pread(fd, b[at:], int64(at))
+		switch {
+		case err == unix.EINTR:
+		case err == nil && n > 0:
+			at += n
+		default:
+			unix.Munmap(b)
+			return nil, errors.Join(errChanged, err)
+		}
+	}
+	return b, nil
+}
+
+// load takes a file's contents and reads its headers.
 func load(fd int, size int64) (*site.File, []byte, error) {
 	if size <= 0 || size > maxFile {
 		return nil, nil, fmt.Errorf("%d bytes", size)
 	}
-	b, err := unix.Mmap(fd, 0, int(size), unix.PROT_READ, unix.MAP_PRIVATE)
+	b, err := content(fd, size)
 	if err != nil {
 		return nil, nil, err
 	}
