@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/sysreflect/sysreflect/internal/early"
 	"github.com/sysreflect/sysreflect/supervisor/internal/starter"
@@ -45,23 +44,12 @@ func (c *Cmd) adopt(s *starter.Started) error {
 	r.programs.Add(1)
 	close(r.ran)
 	c.has(r, s.PID)
-	c.started = s
 	r.start()
-	s.Adopt()
+	for _, b := range s.Adopt() {
+		r.spawn(decodeNotification(&b)) // 16 at most
+	}
 	if c.inline = early.Main; !c.inline {
 		go c.watch()
 	}
 	return nil
-}
-
-// takeReceived has the notifications served that the starter's thread received. There are
-// few, so each gets a receiver of its own.
-func (c *Cmd) takeReceived() {
-	received := c.started.Received()
-	for i := range received {
-		n := decodeNotification(&received[i])
-		for !c.run.spawn(n) {
-			time.Sleep(time.Millisecond) // all serve execs
-		}
-	}
 }

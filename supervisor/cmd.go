@@ -13,7 +13,6 @@ import (
 
 	"github.com/sysreflect/sysreflect/policy"
 	"github.com/sysreflect/sysreflect/reflect"
-	"github.com/sysreflect/sysreflect/supervisor/internal/starter"
 )
 
 // A Cmd is a program to be run with some of its system calls reflected. Its
@@ -69,8 +68,7 @@ type Cmd struct {
 	copies  plumbing
 	failure error // why the tree ended without an exit status
 	relay   relay
-	turn    *os.File         // a successor's, see Detach
-	started *starter.Started // what was started before the runtime, nil where nothing was
+	turn    *os.File // a successor's, see Detach
 	pid     int
 	inline  bool // Wait does what otherwise a goroutine does
 	ended   bool // the program's first process has, or its tree

@@ -91,10 +91,7 @@ func (c *Cmd) await() {
 	if len(r.kept) > 0 {
 		c.relayCaught()
 	}
-	p := []unix.PollFd{{Fd: int32(c.keeper.conn), Events: unix.POLLIN}, {Fd: int32(r.fd), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
-	if c.started != nil {
-		p[2].Fd = int32(c.started.Wake())
-	}
+	p := []unix.PollFd{{Fd: int32(c.keeper.conn), Events: unix.POLLIN}, {Fd: int32(r.fd), Events: unix.POLLIN}}
 	for {
 		n, err := unix.Poll(p, c.relay.patience())
 		if err == unix.EINTR {
@@ -104,9 +101,6 @@ func (c *Cmd) await() {
 			c.relay.monitor.release()
 			c.relay.widen()
 			c.run.region.fold()
-		}
-		if p[2].Revents != 0 {
-			c.takeReceived()
 		}
 		c.relayCaught()
 		if p[0].Revents != 0 {

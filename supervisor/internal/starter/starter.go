@@ -8,6 +8,7 @@ package starter
 
 import (
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,10 +30,8 @@ type Started struct {
 	control, image                         uintptr
 	plain, mask                            uint64
 	wake                                   int
-	adopted, received                      uint32
+	adopted, thread, _, received           uint32
 	notifications                          [16][NotificationSize]byte
-
-	returned uint32 // Go's own
 }
 
 // started is written by the entry.
@@ -55,21 +54,21 @@ var taken bool
 // Plain reports whether the listener is without WAIT_KILLABLE_RECV (Linux < 5.19).
 func (s *Started) Plain() bool { return s.plain != 0 }
 
-// Wake is a descriptor that can be read once something was received.
-func (s *Started) Wake() int { return s.wake }
-
-// Adopt says that others receive notifications from now on. What the starter's thread, which
-// is the first in the queue, receives all the same comes by Received.
-func (s *Started) Adopt() { atomic.StoreUint32(&s.adopted, 1) }
-
-// Received returns notifications, each a struct seccomp_notif, that have to be answered
-// and were not returned before.
-func (s *Started) Received() [][NotificationSize]byte {
-	var events [8]byte
-	unix.Read(s.wake, events[:])
-	from := s.returned
-	s.returned = atomic.LoadUint32(&s.received)
-	return s.notifications[from:s.returned]
+// Adopt ends the thread that receives notifications, once others do, and returns those, each
+// a struct seccomp_notif, that it left to be answered.
+func (s *Started) Adopt() [][NotificationSize]byte {
+	const leave = unix.Signal(34) // keep.h
+	atomic.StoreUint32(&s.adopted, 1)
+	for {
+		tid := atomic.LoadUint32(&s.thread)
+		if tid == 0 {
+			break
+		}
+		unix.Tgkill(unix.Getpid(), int(tid), leave) // again, if it was not waiting yet
+		time.Sleep(20 * time.Microsecond)
+	}
+	unix.Close(s.wake)
+	return s.notifications[:s.received]
 }
 
 // Unblock gives the calling thread the mask of signals that this process was begun with: those

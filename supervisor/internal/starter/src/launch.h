@@ -10,6 +10,7 @@ struct work {
 	u64 mask;        // the signals that were blocked when we began
 	u64 random[2];
 	u64 space; // the guardian's memory, which is of no use here
+	u64 restorer; // of handlers
 	struct program program;
 	int connection, theirs;
 	struct started *out;
@@ -172,7 +173,7 @@ static void undo(struct work *w)
 static int let_go(struct work *w)
 {
 	SYS(SYS_sched_setaffinity, 0, sizeof w->cpus, &w->cpus); // which the thread inherits
-	if (!start_keeping(&w->program, w->out, w->space, SPACE))
+	if (!start_keeping(&w->program, w->out, w->space, SPACE, w->restorer))
 		return 0;
 	trace(&w->program, PTRACE_DETACH, 0, 0); // it fails if that was killed, which the guardian tells
 	return 1;

@@ -16,6 +16,8 @@ struct started {
 	u64 mask;              // the signals that were blocked when we began
 	s64 wake;              // an eventfd: there is something for the supervisor
 	u32 adopted;           // the supervisor receives notifications itself
+	u32 thread;            // which does it before; 0 where there is none any more
+	u32 pad;
 	u32 received;          // how many wait for their answers
 	struct notification notifications[16];
 };

@@ -103,6 +103,7 @@ static __attribute__((noinline)) void go_on(char **args, char **env, const struc
 	w.args = args;
 	w.env = env;
 	w.out = out;
+	w.restorer = o->restorer;
 	w.connection = w.theirs = w.program.listener = w.program.signals = out->region = out->wake = -1;
 	while (*env++)
 		;
