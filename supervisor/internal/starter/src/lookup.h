@@ -81,5 +81,6 @@ static int usual(void)
 			return 0;
 	return at_least(1 /* RLIMIT_FSIZE */, ~0UL) && at_least(2 /* RLIMIT_DATA */, ~0UL) && at_least(9 /* RLIMIT_AS */, ~0UL) &&
 	       at_least(3 /* RLIMIT_STACK */, 256 << 10) && at_least(6 /* RLIMIT_NPROC */, 256) && at_least(7 /* RLIMIT_NOFILE */, 64) &&
+	       at_least(11 /* RLIMIT_SIGPENDING */, 16) && // for keep.h's signal
 	       !SYS(SYS_rt_sigaction, SIGCHLD, 0, &chld, 8) && !chld.handler && !(chld.flags & SA_NOCLDWAIT);
 }
