@@ -191,7 +191,7 @@ func TestBenchAgrees(t *testing.T) {
 // TestBenchInterrupted ends a run in the middle: what there is is printed, the
 // status is 130, and no process and no file is left.
 func TestBenchInterrupted(t *testing.T) {
-	for _, delay := range []time.Duration{10 * time.Millisecond, 400 * time.Millisecond, 2 * time.Second} {
+	for _, delay := range []time.Duration{10 * time.Millisecond, 400 * time.Millisecond, 6 * time.Second} {
 		dir := workDir(t, account{})
 		mark := "REFLECT_TEST_MARK=" + filepath.Base(filepath.Dir(dir)) + delay.String()
 		var out bytes.Buffer
