@@ -58,7 +58,7 @@ func TestPatchShared(t *testing.T) {
 func TestPatchServedByItself(t *testing.T) {
 	needRoot(t)
 	if _, err := os.Stat("/dev/fuse"); err != nil {
-		t.Skip("no FUSE here")
+		t.Skipf("a file system of its own needs FUSE: %v", err)
 	}
 	p := program{
 		argv: []string{victim(t, "fuse.c", "glibc"), "mnt", placesCalls}, flags: patchPolicy(t),

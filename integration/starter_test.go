@@ -35,7 +35,10 @@ func linked(t *testing.T) bool {
 // runtime makes its first thread.
 func TestStartedBeforeRuntime(t *testing.T) {
 	if !linked(t) {
-		t.Skip("linked without " + early.LinkFlag)
+		if os.Getenv("REFLECT_BINARY") == "" {
+			t.Fatal("the tests' own reflect is linked without " + early.LinkFlag)
+		}
+		t.Skip("the given reflect is linked without " + early.LinkFlag)
 	}
 	need(t, "strace", "strace")
 	asEach(t, func(t *testing.T, who account) {
@@ -51,9 +54,6 @@ func TestStartedBeforeRuntime(t *testing.T) {
 
 // TestUnlinked: by the Go runtime alone all is the same.
 func TestUnlinked(t *testing.T) {
-	if !linked(t) {
-		t.Skip("linked without " + early.LinkFlag)
-	}
 	before := reflectBinary
 	defer func() { reflectBinary = before }()
 	reflectBinary = filepath.Join(scratch, "reflect.unlinked")

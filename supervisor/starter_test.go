@@ -194,7 +194,7 @@ func runtimeSignals(t *testing.T) []uint32 {
 // several kernels.
 func TestStarterCompletes(t *testing.T) {
 	if _, err := exec.LookPath("gcc"); err != nil {
-		t.Skip("needs gcc")
+		t.Skipf("the starter's code is built into a program of the test's: %v", err)
 	}
 	dir := t.TempDir()
 	program := filepath.Join(dir, "complete")

@@ -18,6 +18,14 @@ static inline long sys6(long n, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 #define SYS(n, ...) SYS_(n, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
 #define SYS_(n, a, b, c, d, e, f, ...) sys6(n, (u64)(a), (u64)(b), (u64)(c), (u64)(d), (u64)(e), (u64)(f))
 
+// same reports whether two strings are equal.
+static inline int same(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
 // The compiler makes calls of these out of assignments and loops.
 __attribute__((used)) void *memcpy(void *d, const void *s, u64 n)
 {

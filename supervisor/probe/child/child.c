@@ -55,13 +55,6 @@ static const struct {
 	{ "wait", wait_for_ever },
 };
 
-static int equal(const char *a, const char *b)
-{
-	while (*a && *a == *b)
-		a++, b++;
-	return *a == *b;
-}
-
 static u64 hex(const char *s)
 {
 	u64 v = 0;
@@ -94,7 +87,7 @@ __attribute__((used, noreturn)) static void start(u64 *sp)
 
 	shared = (void *)MUST(SYS_mmap, 0, 4096, PROT_R | PROT_W, MAP_SHARED | MAP_ANON, -1, 0);
 	for (u64 i = 0; i < sizeof probes / sizeof *probes; i++)
-		if (argc > 1 && equal(argv[1], probes[i].name))
+		if (argc > 1 && same(argv[1], probes[i].name))
 			probes[i].run();
 	quit(2);
 }

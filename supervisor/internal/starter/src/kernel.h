@@ -25,13 +25,6 @@ static int fails(long r)
 	return r < 0 && r > -4096;
 }
 
-static int same(const char *a, const char *b)
-{
-	while (*a && *a == *b)
-		a++, b++;
-	return *a == *b;
-}
-
 static u32 hash_sysv(const char *name)
 {
 	u32 h = 0;
