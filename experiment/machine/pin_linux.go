@@ -44,16 +44,28 @@ func StartOn(cmd *exec.Cmd, cpu int) error {
 	if cpu == Anywhere {
 		return cmd.Start()
 	}
+	leave, err := StayOn(cpu)
+	if err != nil {
+		return err
+	}
+	return errors.Join(cmd.Start(), leave())
+}
+
+// StayOn keeps the calling goroutine, and its thread, on one processor until it leaves. What
+// it starts meanwhile is kept there, too.
+func StayOn(cpu int) (leave func() error, err error) {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	var all, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &all); err != nil {
-		return err
-	}
 	one.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		return err
+	if err = unix.SchedGetaffinity(0, &all); err == nil {
+		err = unix.SchedSetaffinity(0, &one)
 	}
-	err := cmd.Start()
-	return errors.Join(err, unix.SchedSetaffinity(0, &all))
+	if err != nil {
+		runtime.UnlockOSThread()
+		return nil, err
+	}
+	return func() error {
+		defer runtime.UnlockOSThread()
+		return unix.SchedSetaffinity(0, &all)
+	}, nil
 }

@@ -120,6 +120,26 @@ func TestWindows(t *testing.T) {
 	}
 }
 
+// A sample waits until a pulse takes no longer than asked for, while it warms up, and says so.
+func TestSampleWaits(t *testing.T) {
+	m := start(t, files(t).Static)
+	const calls, longest = 800, 10e6
+	at, err := m.Sample(Getppid, calls, 0, 1<<62, longest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at.Calls != calls+calls/8+1 || at.Waited != 0 || at.Pulse < 1000 || at.Around < 2*at.Pulse/3 {
+		t.Errorf("on any core: %+v", at)
+	}
+	never, err := m.Sample(Getppid, calls, 0, 1, longest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if never.Waited < longest || never.Around < never.Waited || (never.Calls-calls)%(calls/8+1) != 0 || never.Calls < calls+2*(calls/8+1) {
+		t.Errorf("on a core that nobody has: %+v", never)
+	}
+}
+
 func TestOwnNeedsTheCounter(t *testing.T) {
 	m := start(t, files(t).Static)
 	if have, err := m.Have(OwnGetrandom); err != nil || have {

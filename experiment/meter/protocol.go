@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -67,6 +68,8 @@ type answer struct {
 	Cycles, Value uint64
 	Returned      int64
 	Payload       uint64
+	Waited, Pulse uint64
+	Calls         uint64
 }
 
 // ask sends a command and reads the answer. A meter that says nothing for long is
@@ -76,24 +79,51 @@ func (m *Meter) ask(c command, payload []byte, patience time.Duration) (a answer
 	m.buf.Reset()
 	binary.Write(&m.buf, binary.LittleEndian, &c)
 	m.buf.Write(payload)
-	m.from.SetReadDeadline(time.Now().Add(patience))
 	if _, err := m.to.Write(m.buf.Bytes()); err != nil {
 		return a, nil, m.lost(err)
 	}
-	var raw [40]byte
-	if _, err := io.ReadFull(m.from, raw[:]); err != nil {
+	raw := make([]byte, binary.Size(&a))
+	if err := m.read(raw, patience); err != nil {
 		return a, nil, m.lost(err)
 	}
-	if _, err := binary.Decode(raw[:], binary.LittleEndian, &a); err != nil {
+	if _, err := binary.Decode(raw, binary.LittleEndian, &a); err != nil {
 		return a, nil, err
 	}
 	if a.Payload > 0 {
 		back = make([]byte, a.Payload)
-		if _, err := io.ReadFull(m.from, back); err != nil {
+		if err := m.read(back, patience); err != nil {
 			return a, nil, m.lost(err)
 		}
 	}
 	return a, back, nil
+}
+
+// read waits for the answer on the calling thread: a meter on the same processor then goes
+// on when that sleeps, and the thread when the meter does. By the runtime's poller it would be
+// other threads, on other processors, which have to wake up first.
+func (m *Meter) read(into []byte, patience time.Duration) error {
+	p := []unix.PollFd{{Fd: int32(m.from.Fd()), Events: unix.POLLIN}}
+	for end := time.Now().Add(patience); len(into) > 0; {
+		switch n, err := unix.Poll(p, int(patience.Milliseconds())); {
+		case err == unix.EINTR && time.Now().Before(end):
+			continue
+		case err != nil:
+			return err
+		case n == 0:
+			return os.ErrDeadlineExceeded
+		}
+		n, err := unix.Read(int(p[0].Fd), into)
+		switch {
+		case err == unix.EINTR || err == unix.EAGAIN:
+			continue
+		case err != nil:
+			return err
+		case n == 0:
+			return io.EOF
+		}
+		into = into[n:]
+	}
+	return nil
 }
 
 const patience = 20 * time.Second
@@ -145,14 +175,26 @@ func (m *Meter) Window(w Way, calls, bytes int) (cycles uint64, returned int64, 
 	return a.Cycles, a.Returned, err
 }
 
-// Whole is Window, and returns how many calls it made in all, with those to warm up,
-// and what all of them took.
-func (m *Meter) Whole(w Way, calls, bytes int) (cycles, all uint64, n int, err error) {
-	a, _, err := m.ask(command{Operation: opWindow, Way: w, Calls: int64(calls), Bytes: int64(bytes)}, nil, patience)
+// A Sample is a window with what stood around it, in cycles.
+type Sample struct {
+	Cycles uint64 // of the window
+	Around uint64 // of calls to warm up, and of pulses
+	Waited uint64 // of these for the core
+	Calls  uint64 // in all
+	// Pulse is the slower one of two pulses before and after the window: 19200
+	// instructions that do nothing, which take half as long again where another thread uses the same core.
+	Pulse uint64
+}
+
+// Sample is Window, before which the meter warms up until a pulse takes no more cycles than
+// quiet, but hardly longer than so many cycles.
+func (m *Meter) Sample(w Way, calls, bytes int, quiet uint64, longest uint32) (Sample, error) {
+	a, _, err := m.ask(command{Operation: opWindow, Way: w, Calls: int64(calls), Bytes: int64(bytes), Value: int64(quiet), Threads: longest},
+		nil, patience)
 	if err == nil && a.Status != 0 {
 		err = fmt.Errorf("%s: a call returned %d", m.Name, a.Returned)
 	}
-	return a.Cycles, a.Cycles + a.Value, calls + calls/8 + 1, err
+	return Sample{a.Cycles, a.Value, a.Waited, a.Calls, a.Pulse}, err
 }
 
 // Latency makes calls, each timed by itself, for at most so many cycles, and

@@ -24,6 +24,7 @@ type bench struct {
 	missing     map[string]bool
 	cpu         int
 	hz          float64
+	core        core
 	rounds      int   // made
 	begins      []int // of sessions, by rounds
 	look        int   // after so many it is looked what is known
@@ -106,7 +107,7 @@ func (b *bench) all(ctx context.Context) (err error) {
 
 // single measures with one thread, on one processor.
 func (b *bench) single(ctx context.Context, first meter.Moment) error {
-	b.run.Machine.Pinned = fmt.Sprintf("meters and supervisors on processor %d", b.cpu)
+	b.run.Machine.Pinned = fmt.Sprintf("meters, supervisors, and who tells them what to do on processor %d", b.cpu)
 	if b.o.Free {
 		b.run.Machine.Pinned = fmt.Sprintf("meters on processor %d; supervisors where the kernel puts them", b.cpu)
 	}

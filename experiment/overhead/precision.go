@@ -97,8 +97,12 @@ func why(run *results.Run, served bool) string {
 		return "the run was ended early"
 	case m.Busy >= 0.05 || len(m.Neighbours) > 0 || m.Steal >= 0.002:
 		return "others used the machine"
+	case run.Noise.Shared >= 0.1:
+		return "others used the same core"
 	case run.Noise.Value >= 0.01:
 		return "the machine's own noise is " + percent(run.Noise.Value)
+	case run.Noise.Pace >= 0.01:
+		return "the machine's own speed changed, and not by as much for all"
 	case served && slices.Contains(run.Command, "--no-pin"):
 		return "on which processor the kernel wakes a supervisor changes"
 	}

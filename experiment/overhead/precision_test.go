@@ -41,6 +41,8 @@ func TestPrecision(t *testing.T) {
 		},
 			"17 of 17", ""},
 		{func(p *printer) { wide(p, "null", "patch", 0.03); p.run.Noise.Value = 0.013 }, "the machine's own noise is 1.3 %", ""},
+		{func(p *printer) { wide(p, "null", "patch", 0.03); p.run.Noise.Shared = 0.2 }, "others used the same core", "too short"},
+		{func(p *printer) { wide(p, "null", "patch", 0.03); p.run.Noise.Pace = 0.08 }, "the machine's own speed changed", "too short"},
 		{func(p *printer) { wide(p, "null", "patch", 0.03); p.run.Machine.Busy = 0.3 }, "others used the machine", ""},
 		{func(p *printer) { wide(p, "null", "patch", 0.03); p.run.Interrupted = true }, "the run was ended early", ""},
 		{func(p *printer) { wide(p, "null", again, 0.03) }, "17 of 17", ""},

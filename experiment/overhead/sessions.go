@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sysreflect/sysreflect/experiment/machine"
 	"github.com/sysreflect/sysreflect/experiment/meter"
 	"github.com/sysreflect/sysreflect/experiment/results"
 )
@@ -65,9 +66,11 @@ func (b *bench) measure(ctx context.Context) {
 		b.session(ctx, time.Since(started))
 	}
 	b.files.Remove() // what is to be patched is
+	b.sharing()
 	// A round that was interrupted counts for nobody.
 	for _, t := range b.tasks {
 		t.cycles = t.cycles[:min(len(t.cycles), b.rounds)]
+		t.pulses = t.pulses[:len(t.cycles)]
 		t.neither = t.neither[:min(len(t.neither), b.rounds)]
 		t.supervisor = t.supervisor[:min(len(t.supervisor), b.rounds)]
 	}
@@ -137,20 +140,34 @@ func (b *bench) settle(c *contestant) error {
 }
 
 // session makes rounds, for as long as starting took.
+//
+// Who tells the meters what to do is on their processor meanwhile, which so never sleeps: a
+// virtual one that does is given away by its host, and what comes back is slower by 10 to 30 %
+// for some time. And the other one may be the same core's other half, where work, and to wake up,
+// takes as much from what is measured.
 func (b *bench) session(ctx context.Context, start time.Duration) {
-	begin := time.Now()
-	b.begins = append(b.begins, b.rounds)
+	if leave, err := machine.StayOn(b.cpu); err == nil { // else it is a little noisier
+		defer leave()
+	}
+	begin, first := time.Now(), b.rounds
+	b.begins = append(b.begins, first)
 	var order []*task
 	for n := 0; n < maxRounds && ctx.Err() == nil; n++ {
 		if n >= sessionRounds && n%2 == 0 && time.Since(begin) >= start {
-			return
+			break
 		}
-		order = b.order(order, n%2 == 1)
-		if !b.round(ctx, order) {
+		back := n%2 == 1
+		order = b.order(order, back)
+		if !b.round(ctx, order, back) {
 			return
 		}
 		b.rounds++
 	}
+	inside := slices.DeleteFunc(slices.Clone(order), (*task).runsUp) // who serves the others has had a pause
+	for round := first; round < b.rounds && ctx.Err() == nil; round++ {
+		b.makeUp(inside, round)
+	}
+	b.core.count(b.tasks, first)
 }
 
 // enough reports whether all is known after n sessions. It is looked after each sixteenth
@@ -216,18 +233,21 @@ func (b *bench) known(within float64) bool {
 // windows says how many windows a round has without some tasks, with what supervisors are run
 // up by.
 func (b *bench) windows(without []*task) float64 {
-	n := 0
+	n := 0.0
 	up := map[*contestant]bool{}
 	for _, t := range b.tasks {
 		if slices.Contains(without, t) {
 			continue
 		}
-		if n++; t.runsUp() && !up[t.by] {
+		if n++; t.times > 1 {
+			n += littleTimes*littleWindow.Seconds()/window.Seconds() - 1
+		}
+		if t.runsUp() && !up[t.by] {
 			up[t.by] = true
-			n += int(runUp / window)
+			n += runUp.Seconds() / window.Seconds() / 2
 		}
 	}
-	return float64(n)
+	return n
 }
 
 // medians are those of sessions, nil where there was only one.

@@ -6,15 +6,22 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
-
-	"github.com/sysreflect/sysreflect/experiment/machine"
 )
 
 const (
 	// window is how long one is. What makes windows differ lasts for milliseconds, so means of
 	// 60 µs vary as those of a millisecond do, and many short ones say more than few long
-	// ones; to tell the meter takes 10 to 40 µs.
+	// ones; to tell the meter takes some 10 µs.
 	window = 150 * time.Microsecond
+	// What takes less than this is as a processor has just learned to predict its branches, in one of
+	// two ways or three that differ by a tenth to a third, and stays so for a window, while what
+	// takes longer differs by 2 to 4 %. So it has more of them in each round, shorter ones, apart from each other.
+	// The mean of the middle half counts: it says what share each way has, where a median would be
+	// one of them, now this, now that.
+	little       = 20 * time.Nanosecond
+	littleTimes  = 15
+	littleWindow = window / 5
+
 	// A patched site is one after the second call; the first ones also touch fresh
 	// memory.
 	warmCalls = 200
@@ -98,6 +105,9 @@ func (t *task) fit(hz float64) error {
 				cycles = min(cycles, again)
 			}
 			t.each = float64(cycles) / float64(calls)
+			if !t.served() && t.each < little.Seconds()*hz {
+				t.times, want = littleTimes, littleWindow.Seconds()*hz
+			}
 			t.calls = max(least, int(want/t.each))
 			return nil
 		}
@@ -118,21 +128,23 @@ func (b *bench) order(last []*task, backward bool) []*task {
 	}
 	rng := rand.New(rand.NewPCG(1, uint64(b.rounds)))
 	var groups [][]*task
-	place := map[string]int{}
-	for _, t := range b.tasks {
-		if t.done {
-			continue
+	for turn := range littleTimes {
+		place := map[string]int{}
+		for _, t := range b.tasks {
+			if t.done || turn >= max(1, t.times) {
+				continue
+			}
+			key := t.group()
+			if t.runsUp() {
+				key = t.by.name
+			}
+			i, ok := place[key]
+			if !ok {
+				i, groups = len(groups), append(groups, nil)
+				place[key] = i
+			}
+			groups[i] = append(groups[i], t)
 		}
-		key := t.group()
-		if t.runsUp() {
-			key = t.by.name
-		}
-		i, ok := place[key]
-		if !ok {
-			i, groups = len(groups), append(groups, nil)
-			place[key] = i
-		}
-		groups[i] = append(groups[i], t)
 	}
 	rng.Shuffle(len(groups), func(i, j int) { groups[i], groups[j] = groups[j], groups[i] })
 	var order []*task
@@ -150,58 +162,71 @@ func (t *task) group() string { return t.figure.Subject + " " + t.figure.Param("
 // it is placed by the kernel it is measured as it comes, from a pause.
 func (t *task) runsUp() bool { return t.by != nil && t.served() && t.figure.Subject != placed }
 
-// round gives each task a window; it says false when it was interrupted.
-func (b *bench) round(ctx context.Context, order []*task) bool {
-	var hot *contestant
-	for _, t := range order {
+// round gives each task its windows; it says false when it was interrupted. What one
+// supervisor serves has those of two rounds behind one run-up, there and back, and so none in
+// the rounds that go back.
+func (b *bench) round(ctx context.Context, order []*task, back bool) bool {
+	for len(order) > 0 {
 		if ctx.Err() != nil {
 			return false
 		}
-		if !slices.Contains(b.contestants, t.by) {
+		t := order[0]
+		if !t.runsUp() {
+			order = order[1:]
+			b.window(t, b.rounds)
 			continue
 		}
-		var err error
-		switch {
-		case !t.runsUp():
-			hot = nil
-		case t.by != hot:
-			_, _, err = t.by.m.Window(t.way, int(runUp.Seconds()*b.hz/t.each), t.bytes)
-			hot = t.by
+		n := slices.IndexFunc(order, func(other *task) bool { return !other.runsUp() || other.by != t.by })
+		if n < 0 {
+			n = len(order)
 		}
-		if err == nil {
-			err = t.measure(b.hz)
+		together := order[:n]
+		if order = order[n:]; back || !slices.Contains(b.contestants, t.by) {
+			continue
 		}
-		if err != nil {
+		if _, _, err := t.by.m.Window(t.way, int(runUp.Seconds()*b.hz/t.each), t.bytes); err != nil {
 			b.drop(t.by, err)
 		}
+		for _, t := range together {
+			b.window(t, b.rounds)
+		}
+		for _, t := range slices.Backward(together) {
+			b.window(t, b.rounds+1)
+		}
+		b.makeUp(together, b.rounds, b.rounds+1)
 	}
 	return true
 }
 
-// measure makes a window, and looks at the clocks of those who have a part in it
-// where they are more than one.
-func (t *task) measure(hz float64) error {
-	if !t.served() || t.by.program == 0 {
-		cycles, _, err := t.by.m.Window(t.way, t.calls, t.bytes)
-		if err == nil {
-			t.cycles = append(t.cycles, float64(cycles)/float64(t.calls))
-		}
-		return err
+// window is a task's part of a round, if its contestant is still there.
+func (b *bench) window(t *task, round int) {
+	if !slices.Contains(b.contestants, t.by) {
+		return
 	}
-	program, supervisor := t.by.clocks()
-	cycles, all, n, err := t.by.m.Whole(t.way, t.calls, t.bytes)
+	w, err := b.core.measure(t, b.hz)
 	if err != nil {
-		return err
+		b.drop(t.by, err)
+		return
 	}
-	p, s := t.by.clocks()
-	t.cycles = append(t.cycles, float64(cycles)/float64(t.calls))
-	took := float64(s-supervisor-t.by.command[1]) / float64(n)
-	t.supervisor = append(t.supervisor, took)
-	t.neither = append(t.neither, float64(all)/hz*1e9/float64(n)-took-float64(p-program-t.by.command[0])/float64(n))
-	return nil
+	t.take(w, round, b.core.quiet)
 }
 
-// clocks are the processor times of the contestant's program and of its supervisor.
-func (c *contestant) clocks() (program, supervisor time.Duration) {
-	return machine.ProcessorTime([]int{c.program}), machine.ProcessorTime([]int{c.m.PID})
+// makeUp repeats windows that were not alone.
+func (b *bench) makeUp(tasks []*task, rounds ...int) {
+	for _, t := range tasks {
+		for _, round := range rounds {
+			quiet := b.core.limit()
+			if quiet == 0 || round >= len(t.pulses) || t.pulses[round] <= quiet || t.by.placed || !slices.Contains(b.contestants, t.by) {
+				continue
+			}
+			w, err := b.core.measure(t, b.hz)
+			if err != nil {
+				b.drop(t.by, err)
+				continue
+			}
+			if w.Pulse < t.pulses[round] {
+				t.put(round, w)
+			}
+		}
+	}
 }

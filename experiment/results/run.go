@@ -69,6 +69,9 @@ type Noise struct {
 	// Pace is how well the median of the run's own pace is known, relative: what figures
 	// that are told at it know no better of other hours.
 	Pace float64 `json:"pace,omitempty"`
+	// Shared is the share of windows of calls that had not their core for themselves (SMT),
+	// however often they were made again.
+	Shared float64 `json:"shared,omitempty"`
 	// By has the noise of subjects that are measured otherwise than by inner
 	// loops, and so have their own.
 	By map[string]float64 `json:"by,omitempty"`

@@ -11,6 +11,7 @@
  */
 #include "start.h"
 #include "loops.h"
+#include "pulse.h"
 #include "vdso.h"
 #include "floors.h"
 #include "ways.h"
@@ -23,8 +24,8 @@ enum operation { PIN, CLOCK, HAVE, WINDOW, LATENCY, SPAWN, FORK, TOGETHER, SELF 
 
 struct command {
 	u32 operation, way;
-	long calls, bytes, value;
-	u32 threads;	/* LATENCY: cycles to subtract */
+	long calls, bytes, value;	/* WINDOW: what a pulse takes at most, alone */
+	u32 threads;	/* LATENCY: cycles to subtract; WINDOW: to wait for that at most */
 	u32 payload;	/* bytes that follow */
 };
 
@@ -33,6 +34,8 @@ struct answer {
 	u64 cycles, value;
 	long returned;	/* by the last call */
 	u64 payload;	/* bytes that follow */
+	/* WINDOW: how long it waited, the slower pulse of before and after, and calls in all */
+	u64 waited, pulse, calls;
 };
 
 enum { PAYLOAD = 1 << 16 };
@@ -126,15 +129,28 @@ static void read_clock(struct answer *a)
 
 static struct place mine;
 
+/* Calls to warm up bring back what others have put out of the caches. They are made until the
+ * core is ours alone: who serves them is not to have a pause before the window. */
 static void window(struct command *c, struct answer *a)
 {
 	clear_vectors();
-	u64 begin = tsc();
-	go(c->way, c->calls / 8 + 1, c->bytes, &mine); /* what others left in the caches */
-	u64 t = tsc();
+	u64 begin = tsc(), warm = 0, t;
+	do {
+		a->calls += c->calls / 8 + 1;
+		go(c->way, c->calls / 8 + 1, c->bytes, &mine);
+		a->pulse = pulse();
+		t = tsc();
+		if (!warm)
+			warm = t;
+	} while (a->pulse > (u64)c->value && t - warm < c->threads);
+	a->waited = t - warm;
 	a->returned = go(c->way, c->calls, c->bytes, &mine);
+	a->calls += c->calls;
 	a->cycles = tsc() - t;
-	a->value = t - begin;
+	u64 after = pulse();
+	if (a->pulse < after)
+		a->pulse = after;
+	a->value = tsc() - begin - a->cycles;
 	if (a->returned != wanted(c->way, c->bytes))
 		a->status = -1;
 }
