@@ -18,6 +18,18 @@
 
 _Static_assert(sizeof(struct state) <= SIGSYS_SIZE - SIGSYS_STATE, "no room for the state");
 
+/* These are not inline: the image has little room. */
+u32 HIDDEN __attribute__((noinline)) shim_tid(void)
+{
+	return gate(__NR_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+/* Queues a signal for a thread, as it was. */
+long HIDDEN __attribute__((noinline)) shim_queue(u32 tid, const struct info *info)
+{
+	return gate(__NR_rt_tgsigqueueinfo, gate(__NR_getpid, 0, 0, 0, 0, 0, 0), tid, info->signo, (long)info, 0, 0);
+}
+
 /* As the kernel does with a signal that is fatal: the default action, with the
  * program's registers. */
 static void die(struct info *info)
@@ -25,18 +37,17 @@ static void die(struct info *info)
 	const struct action dfl = { .flags = 0x04000000 /* SA_RESTORER */, .restorer = (u64)shim_restorer };
 
 	gate(__NR_rt_sigaction, SIGSYS, (long)&dfl, 0, 8, 0, 0);
-	gate(__NR_rt_tgsigqueueinfo, gate(__NR_getpid, 0, 0, 0, 0, 0, 0), gate(__NR_gettid, 0, 0, 0, 0, 0, 0),
-	     SIGSYS, (long)info, 0, 0);
+	shim_queue(shim_tid(), info);
 }
 
 /* Keeps a signal that its thread blocks, as the kernel would; one, as there. */
 static void hold(const struct info *info)
 {
-	u32 tid = gate(__NR_gettid, 0, 0, 0, 0, 0, 0);
+	u32 tid = shim_tid();
 	struct state *s = STATE;
 	u32 waiter = __atomic_load_n(&s->waiter, __ATOMIC_ACQUIRE);
 
-	if (waiter && waiter != tid && !gate(__NR_rt_tgsigqueueinfo, gate(__NR_getpid, 0, 0, 0, 0, 0, 0), waiter, SIGSYS, (long)info, 0, 0))
+	if (waiter && waiter != tid && !shim_queue(waiter, info))
 		return;
 	for (int i = 0; i < HELD; i++)
 		if (s->hold[i].tid == tid)
@@ -60,7 +71,7 @@ int HIDDEN shim_take(struct info *info)
 
 	if (!__atomic_load_n(&s->held, __ATOMIC_ACQUIRE))
 		return 0;
-	u32 tid = gate(__NR_gettid, 0, 0, 0, 0, 0, 0);
+	u32 tid = shim_tid();
 	for (int i = 0; i < HELD; i++)
 		if (s->hold[i].tid == tid && s->hold[i].ready) {
 			if (info)
@@ -79,8 +90,7 @@ void HIDDEN shim_requeue(void)
 	struct info info;
 
 	if (shim_take(&info))
-		gate(__NR_rt_tgsigqueueinfo, gate(__NR_getpid, 0, 0, 0, 0, 0, 0), gate(__NR_gettid, 0, 0, 0, 0, 0, 0),
-		     SIGSYS, (long)&info, 0, 0);
+		shim_queue(shim_tid(), &info);
 }
 
 /* Whether the site that ends at back has made calls of number nr by a signal, as far as is

@@ -91,7 +91,7 @@ static long sigpending(struct context *uc)
 	if (err)
 		return err;
 	if (__atomic_load_n(&STATE->held, __ATOMIC_ACQUIRE)) {
-		u32 tid = gate(__NR_gettid, 0, 0, 0, 0, 0, 0);
+		u32 tid = shim_tid();
 
 		for (int i = 0; i < HELD; i++)
 			if (STATE->hold[i].tid == tid)

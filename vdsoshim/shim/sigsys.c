@@ -180,6 +180,9 @@ u64 HIDDEN shim_sigsys(struct info *info, struct context *uc, u32 number)
 	} else if (info->code == -TRACEME_CODE) {
 		shim_traceme();
 		return 0;
+	} else if ((u32)-info->code - AGAIN_CODE <= SIGNALS) {
+		shim_signal_again(info, uc);
+		return 0;
 	} else
 		return shim_program(info, uc, number, forced);
 	u64 rip = uc->rip, back = shim_site_of(rip);

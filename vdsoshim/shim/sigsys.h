@@ -50,13 +50,20 @@
 #define SITE_UNCOUNTED 0x100000000
 
 /* Likewise: a process asks to be traced. Its arguments are an address in its memory and what
- * stands there. */
+ * stands there. The answer: only once it has executed something, or now, while it has no
+ * tracer. */
 #define TRACED_PATH 3
+#define TRACED_LATER 1
+#define TRACED_NOW 2
 /* Likewise: a tracer asks what it is to do with a tracee. Its arguments are where the order
  * goes, and the tracee. */
 #define ORDERS_PATH 4
 /* The si_code of a SIGSYS by which a process is told to ask now is this, negative. */
 #define TRACEME_CODE 0x5301
+/* And by which a tracer has a call begin anew at its site, and a signal come again behind
+ * that, is this and the signal's number, negative. Its code stands in si_errno. */
+#define AGAIN_CODE 0x5380
+#define SIGNALS 64
 
 /* Families of exits, by their code's offset from EXITS_OFF. What belongs to each stands
  * at the same distance from SIGSYS_OFF. The filter exempts the first two. */
@@ -160,7 +167,6 @@ struct masked {
 #define HASH 0x9e3779b97f4a7c15UL	/* 2^64 by the golden ratio: spreads addresses */
 
 #define HELD 16
-#define TRACED 64
 
 struct held {		/* a SIGSYS that its thread blocks */
 	u32 tid, ready;
@@ -182,15 +188,21 @@ struct state {
 	u32 ready[ACTIONS];	/* 1: being written, 2: there */
 	u32 taken[MASKED];	/* likewise */
 	struct held hold[HELD];
-	struct traced {		/* by process number: what its tracer wants */
-		u32 tid;
-		unsigned char how, inside;
-		unsigned short nr;	/* of the call whose entry was told */
-	} traced[TRACED];
 	u32 beyond;	/* calls from sites that have no exit */
 	u32 made[MADE / 32];	/* which numbers sites make, as a Bloom filter */
 	struct again again[AGAIN];
+	u64 fresh;	/* a thread that has asked to be traced, until its tracer looks */
+	struct tracees {	/* tracees.c */
+		struct tracees *more;
+		struct traced {
+			u32 tid;
+			unsigned char how, inside;
+			unsigned short nr;	/* of the call whose entry was told */
+		} of[];
+	} tracees;	/* the rest of the page */
 };
+#define INSIDE_AGAIN 1	/* in inside: this and the signal's number where the call is to begin anew */
+#define TRACED ((SIGSYS_SIZE - SIGSYS_STATE - sizeof(struct state)) / sizeof(struct traced))
 
 struct traps {
 	unsigned short rule[DISPATCH_CALLS];	/* by number: 1 + the index of its one rule */
@@ -236,7 +248,9 @@ static inline void set_armed(int on)
 		__asm__ volatile("mov %0, %%ds" : : "r"(on ? ARMED : 0));
 }
 
+#define ESRCH 3
 #define EIO 5
+#define ENOMEM 12
 #define EFAULT 14
 #define EINVAL 22
 #define SIGSET 8	/* bytes of a mask */
@@ -267,6 +281,8 @@ void HIDDEN shim_leave(struct context *uc, u32 nr, u64 back, u64 family);
 void HIDDEN shim_made(u64 rip, u64 back, u64 nr);
 void HIDDEN shim_again(u64 back);
 int HIDDEN shim_take(struct info *info);
+u32 HIDDEN shim_tid(void);
+long HIDDEN shim_queue(u32 tid, const struct info *info);
 u64 HIDDEN shim_program(struct info *info, struct context *uc, u32 number, int forced);
 /* sigsys.c */
 long HIDDEN shim_tell(u64 path, u64 a, u64 b, u64 c);
@@ -276,6 +292,7 @@ u64 HIDDEN shim_sigsys(struct info *info, struct context *uc, u32 number);
 /* tracers.c */
 HIDDEN enum served shim_trace(struct context *uc);
 void HIDDEN shim_traceme(void);
+void HIDDEN shim_signal_again(struct info *info, struct context *uc);
 /* tracing.c */
 HIDDEN enum served shim_wait(struct context *uc, u32 nr, u64 back);
 int HIDDEN shim_unlooked(const struct context *uc, u64 off);

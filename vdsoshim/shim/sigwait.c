@@ -89,7 +89,7 @@ static enum served sigtimedwait(struct context *uc, u64 back)
 		return SERVED;
 	}
 	want.blocked = blocks();
-	__atomic_store_n(&STATE->waiter, gate(__NR_gettid, 0, 0, 0, 0, 0, 0), __ATOMIC_RELEASE);
+	__atomic_store_n(&STATE->waiter, shim_tid(), __ATOMIC_RELEASE);
 	return masked(uc, MASK_RDI, &uc->rdi, &want, 0);
 }
 

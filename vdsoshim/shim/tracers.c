@@ -16,14 +16,10 @@
 #include "tracing.h"
 #include <asm/unistd_64.h>
 
-/* What is known of a tracee: nothing of one that was not yet let go on. */
-struct traced HIDDEN *shim_traced(u32 tid)
+/* Not inline: there are many, and the image has little room. */
+long HIDDEN APART shim_ptrace(long request, u32 tid, long addr, long data)
 {
-	struct traced *t = &STATE->traced[tid % TRACED];
-
-	if (t->tid != tid)
-		*t = (struct traced){ .tid = tid, .how = PTRACE_CONT };
-	return t;
+	return gate(__NR_ptrace, request, tid, addr, data, 0, 0);
 }
 
 /* What the supervisor wants of a tracee, and what came of it. */
@@ -38,7 +34,7 @@ void HIDDEN APART shim_obey(u32 tid)
 	struct order o;
 
 	while (shim_tell(ORDERS_PATH, (u64)&o, tid, 0) == 1)
-		o.result = o.request ? ptrace(o.request, tid, o.addr, o.data) :
+		o.result = o.request ? shim_ptrace(o.request, tid, o.addr, o.data) :
 			gate(__NR_wait4, tid, (long)o.room, WALL, 0, 0, 0);
 }
 
@@ -46,42 +42,71 @@ HIDDEN enum served shim_trace(struct context *uc)
 {
 	/* The parent has this on its stack too if that is where both run. */
 	volatile u64 mark = (u64)TRACED_PATH << 32;
-	u64 word;
+	struct traced *t;
+	long options = uc->r10, fresh;
 
 	switch (uc->rdi) {
 	case PTRACE_TRACEME:
-		mark |= (u64)gate(__NR_gettid, 0, 0, 0, 0, 0, 0);
-		if (shim_tell(TRACED_PATH, (u64)&mark, mark, 0) != 1)
-			break;
-		uc->rax = 0;
-		return SERVED;
+		mark |= shim_tid();
+		switch (shim_tell(TRACED_PATH, (u64)&mark, mark, 0)) {
+		case TRACED_LATER:
+			uc->rax = 0;
+			return SERVED;
+		case TRACED_NOW:
+			STATE->fresh = (u32)mark;
+		}
+		break;
 	case PTRACE_SEIZE:
 	case PTRACE_SETOPTIONS:
 		/* Nothing would stop an image that is executed, and has yet to be handed off. */
-		if (uc->r10 & PTRACE_O_TRACEEXEC)
+		if (options & PTRACE_O_TRACEEXEC)
 			STATE->quiet = 0;
 		else if (uc->rdi == PTRACE_SEIZE || STATE->quiet) {
 			STATE->quiet = 1;
-			uc->rax = ptrace(uc->rdi, uc->rsi, uc->rdx, uc->r10 | PTRACE_O_TRACEEXEC);
-			return SERVED;
+			options |= PTRACE_O_TRACEEXEC;
 		}
-		break;
+		/* fall through */
+	case PTRACE_ATTACH:
+		uc->rax = shim_ptrace(uc->rdi, uc->rsi, uc->rdx, options);
+		if (!uc->rax && uc->rdi != PTRACE_SETOPTIONS && (t = shim_traced(uc->rsi)))
+			shim_begin_tracing(t);
+		return SERVED;
 	case PTRACE_CONT:
 	case PTRACE_SINGLESTEP:
 	case PTRACE_SYSCALL:
 	case PTRACE_SYSEMU:
 	case PTRACE_SYSEMU_SINGLESTEP:
+		fresh = shim_fresh(uc->rsi);
+		t = fresh == -ESRCH ? 0 : shim_tracee(uc->rsi);
+		if (!t) {
+			/* It goes on as it does, or stays where it is. */
+			uc->rax = fresh == -ESRCH ? -ESRCH : -ENOMEM;
+			return SERVED;
+		}
 		/* Where there is no shim, there may have to be one. */
-		if (ptrace(PTRACE_PEEKDATA, uc->rsi, (long)__ehdr_start, (long)&word) == -EIO)
+		if (fresh == -EIO)
 			shim_obey(uc->rsi);
-		shim_traced(uc->rsi)->how = uc->rdi;
+		if (fresh == 1)
+			shim_begin_tracing(t);
+		t->how = uc->rdi;
 	}
 	return LEFT;
+}
+
+/* The signal that a tracee stopped for before it made its call: AGAIN_CODE. What the handler
+ * returns to is the site, and the signal comes there. */
+void HIDDEN shim_signal_again(struct info *info, struct context *uc)
+{
+	shim_unexit(uc);
+	info->signo = -info->code - AGAIN_CODE;
+	info->code = info->err;
+	info->err = 0;
+	shim_queue(shim_tid(), info);
 }
 
 /* What was put off: TRACEME_CODE. */
 void HIDDEN shim_traceme(void)
 {
-	if (!ptrace(PTRACE_TRACEME, 0, 0, 0))
+	if (!shim_ptrace(PTRACE_TRACEME, 0, 0, 0))
 		gate(__NR_kill, gate(__NR_getpid, 0, 0, 0, 0, 0, 0), SIGTRAP, 0, 0, 0, 0);
 }

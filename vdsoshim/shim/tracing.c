@@ -10,11 +10,11 @@
 #include "tracing.h"
 #include <asm/unistd_64.h>
 
-static u64 peek_user(u32 tid, u64 at)
+static u64 APART peek_user(u32 tid, u64 at)
 {
 	u64 value = 0;
 
-	ptrace(PTRACE_PEEKUSER, tid, at, (long)&value);
+	shim_ptrace(PTRACE_PEEKUSER, tid, at, (long)&value);
 	return value;
 }
 
@@ -27,27 +27,43 @@ static int ours(const struct info *info)
 		info->code == SYS_USER_DISPATCH && shim_plan.sigsys & SIGSYS_SUD;
 }
 
-/* Whether a tracee at the exit of its call has yet to get the SIGSYS of that. */
-static int APART trapped(u32 tid)
+/* Whether a tracee at the exit of its call has yet to get the SIGSYS of that, or another
+ * signal. */
+static int APART has_yet(u32 tid, int signo)
 {
 	struct { u64 off; u32 flags; int nr; } args = { .nr = 1 };
 	struct info info;
 
-	for (; ptrace(PTRACE_PEEKSIGINFO, tid, (long)&args, (long)&info) == 1; args.off++)
-		if (ours(&info))
+	for (; shim_ptrace(PTRACE_PEEKSIGINFO, tid, (long)&args, (long)&info) == 1; args.off++)
+		if (signo == SIGSYS ? ours(&info) : info.signo == signo)
 			return 1;
 	return 0;
 }
 
-/* A stop at a call, of a tracee that is followed: whether its tracer is to hear of it. */
+/* A stop at a call, of a tracee that is followed: 1 where its tracer is to hear of it, or a
+ * negative signal that it is to get. */
 static int APART at_call(struct traced *t)
 {
 	u64 info[3] = { 0 }, rip = peek_user(t->tid, USER_RIP), off = rip - (u64)shim_exits, nr;
 	u64 back = 0, size = off >= EXIT_MASKED && off < EXIT_OPEN ? MASKED_SIZE : EXIT_SIZE;
 
-	if (ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof info, (long)info) <= 0)
+	if (shim_ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof info, (long)info) <= 0)
 		return 1;
 	nr = peek_user(t->tid, USER_ORIG_RAX);
+	if (t->inside > INSIDE_AGAIN && (int)nr == -1 && off >= EXITS_SIZE) {
+		int signo = t->inside - INSIDE_AGAIN;
+
+		/* The kernel has the call begin again itself, since a signal is pending. A filter
+		 * of the program's may have refused to queue it. */
+		t->inside = 0;
+		if (!has_yet(t->tid, signo))
+			return -signo;
+		shim_ptrace(PTRACE_POKEUSER, t->tid, USER_ORIG_RAX, peek_user(t->tid, USER_RAX));
+		shim_ptrace(PTRACE_POKEUSER, t->tid, USER_RAX, -ERESTARTNOINTR);
+		shim_ptrace(PTRACE_POKEUSER, t->tid, USER_RIP, rip + 2);
+		shim_ptrace(PTRACE_POKEUSER, t->tid, USER_RCX, rip + 2);
+		return 1;
+	}
 	if ((unsigned char)info[0] == INFO_ENTRY) {
 		if (off < EXITS_SIZE && off - EXIT_RETURN > EXIT_SIZE && (off < EXIT_SIZE || t->inside || off >= EXIT_OPEN + OPEN_EXITS * EXIT_SIZE ||
 					 (off >= EXIT_OPEN && off < EXIT_OPEN + EXIT_SIZE)))
@@ -61,17 +77,17 @@ static int APART at_call(struct traced *t)
 			return 0; /* ours, or the call is yet to be made */
 		if (size == EXIT_SIZE) {
 			/* Back at the site, where the exit goes. */
-			ptrace(PTRACE_PEEKDATA, t->tid, (rip & -size) + SIGSYS_DATA, (long)&back);
+			shim_ptrace(PTRACE_PEEKDATA, t->tid, (rip & -size) + SIGSYS_DATA, (long)&back);
 			if (!back)
 				return 0;
-			ptrace(PTRACE_POKEUSER, t->tid, USER_RIP, back);
-			ptrace(PTRACE_POKEUSER, t->tid, USER_RCX, back);
+			shim_ptrace(PTRACE_POKEUSER, t->tid, USER_RIP, back);
+			shim_ptrace(PTRACE_POKEUSER, t->tid, USER_RCX, back);
 		}
-	} else if (t->inside ? t->nr != __NR_rt_sigreturn && peek_user(t->tid, USER_RAX) == t->nr && ((int)nr == -1 || trapped(t->tid)) :
+	} else if (t->inside ? t->nr != __NR_rt_sigreturn && peek_user(t->tid, USER_RAX) == t->nr && ((int)nr == -1 || has_yet(t->tid, SIGSYS)) :
 		   (int)nr == -1)
 		return 0; /* trapped, or to be made again; our handler's end */
 	if (t->inside && (int)nr == -1 && t->nr != __NR_rt_sigreturn) /* answered by the handler, or an exec that was handed off */
-		ptrace(PTRACE_POKEUSER, t->tid, USER_ORIG_RAX, t->nr);
+		shim_ptrace(PTRACE_POKEUSER, t->tid, USER_ORIG_RAX, t->nr);
 	t->inside = 0;
 	return 1;
 }
@@ -85,12 +101,56 @@ static int APART at_site(u32 tid)
 	if (off < EXIT_SIZE || off >= EXIT_OPEN + OPEN_EXITS * EXIT_SIZE || (off >= EXIT_MASKED && off < EXIT_OPEN + EXIT_SIZE) ||
 	    !(off % EXIT_SIZE) || -peek_user(tid, USER_RAX) - ERESTARTSYS <= ERESTART_RESTARTBLOCK - ERESTARTSYS)
 		return 1;
-	ptrace(PTRACE_PEEKDATA, tid, (rip & -(u64)EXIT_SIZE) + SIGSYS_DATA, (long)&back);
+	shim_ptrace(PTRACE_PEEKDATA, tid, (rip & -(u64)EXIT_SIZE) + SIGSYS_DATA, (long)&back);
 	if (back) {
-		ptrace(PTRACE_POKEUSER, tid, USER_RIP, back);
-		ptrace(PTRACE_POKEUSER, tid, USER_RCX, back);
+		shim_ptrace(PTRACE_POKEUSER, tid, USER_RIP, back);
+		shim_ptrace(PTRACE_POKEUSER, tid, USER_RCX, back);
 	}
 	return 1;
+}
+
+/*
+ * A signal that came while the handler served a call, which is yet to be made in an exit. The
+ * program's handler would run between the call's entry and its exit, as no signal does that
+ * the kernel delivers. So the call begins anew: it ends with ERESTARTNOINTR, as far as
+ * the tracer is told, and then the tracee stops for the signal.
+ */
+static int APART begins_again(u32 tid, struct traced *t, u32 stop)
+{
+	u64 off = peek_user(tid, USER_RIP) - (u64)shim_exits;
+	u64 size = off >= EXIT_MASKED && off < EXIT_OPEN ? MASKED_SIZE : EXIT_SIZE;
+	struct info info;
+
+	if (!t || t->how != PTRACE_SYSCALL || !t->inside || off < EXIT_SIZE || off >= EXIT_OPEN + OPEN_EXITS * EXIT_SIZE || off % size ||
+	    off == EXIT_OPEN || off == EXIT_RETURN || stop == SIGSTOP || stop > SIGNALS || shim_ptrace(PTRACE_GETSIGINFO, tid, 0, (long)&info))
+		return 0;
+	info.err = info.code;
+	info.code = -(AGAIN_CODE + (int)stop);
+	info.signo = SIGSYS;
+	if (shim_ptrace(PTRACE_SETSIGINFO, tid, 0, (long)&info))
+		return 0;
+	t->inside = INSIDE_AGAIN + stop;
+	return !shim_ptrace(PTRACE_SYSCALL, tid, 0, SIGSYS);
+}
+
+/* An exec, whose exit is yet to come. It may be another thread's, which was let go on in its
+ * own way, has told the entry, and now has its leader's number. */
+static long APART at_exec(u32 tid, struct traced *t)
+{
+	u64 former = tid;
+	const struct traced *f;
+
+	shim_ptrace(PTRACE_GETEVENTMSG, tid, 0, (long)&former);
+	f = shim_traced(former);
+	if (!t)
+		t = shim_tracee(tid);
+	if (!t)
+		return PTRACE_CONT;
+	if (f)
+		t->how = f->how;
+	t->inside = 1;
+	t->nr = __NR_execve;
+	return t->how;
 }
 
 /* Whether the tracer is to hear of a stop; if not the tracee has been let go on. */
@@ -98,20 +158,21 @@ static int APART seen(u32 tid, u32 stop)
 {
 	struct traced *t = shim_traced(tid);
 	struct info info = { 0 };
-	long how = t->how, pass = 0;
+	long pass = 0, how;
 
+	if (t && shim_fresh(tid) == 1)
+		shim_begin_tracing(t);
+	how = t ? t->how : PTRACE_CONT;
 	if (stop >> 8) {
-		if (stop == EXEC_STOP) {
-			/* Its exit is yet to come; another thread's, perhaps, has told the entry. */
-			t->inside = 1;
-			t->nr = __NR_execve;
-		}
-		if (stop != EXEC_STOP || !STATE->quiet)
+		if (stop != EXEC_STOP)
+			return 1;
+		how = at_exec(tid, t);
+		if (!STATE->quiet)
 			return 1;
 		shim_obey(tid);
 	} else if (stop != SIGSYS && ((stop & 0x7f) != SIGTRAP || (how != PTRACE_SYSCALL && how != PTRACE_SINGLESTEP))) {
-		return at_site(tid);
-	} else if (ptrace(PTRACE_GETSIGINFO, tid, 0, (long)&info)) {
+		return !begins_again(tid, t, stop) && at_site(tid);
+	} else if (shim_ptrace(PTRACE_GETSIGINFO, tid, 0, (long)&info)) {
 		return 1;
 	} else if (stop == SIGSYS) {
 		if (!ours(&info))
@@ -119,10 +180,10 @@ static int APART seen(u32 tid, u32 stop)
 		static const u64 off[4];	/* struct ptrace_sud_config */
 
 		if (how == PTRACE_SYSCALL && info.code == SYS_USER_DISPATCH &&
-		    !ptrace(PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG, tid, sizeof off, (long)off)) {
+		    !shim_ptrace(PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG, tid, sizeof off, (long)off)) {
 			/* Calls that are dispatched have no stops of their own. From here on the
 			 * filter traps those that a rule names. */
-			ptrace(PTRACE_POKEUSER, tid, USER_RIP, peek_user(tid, USER_RIP) - 2);
+			shim_ptrace(PTRACE_POKEUSER, tid, USER_RIP, peek_user(tid, USER_RIP) - 2);
 		} else {
 			pass = SIGSYS;
 			/* Its handler's calls tell when a step is to be had again. */
@@ -133,12 +194,12 @@ static int APART seen(u32 tid, u32 stop)
 		u64 off = peek_user(tid, USER_RIP) - (u64)shim_exits;
 		int call = (info.code & 0x7f) == SIGTRAP;
 
-		if (how == PTRACE_SYSCALL ? !call || at_call(t) : !call && off >= EXITS_SIZE)
+		if (how == PTRACE_SYSCALL ? !call || (pass = -at_call(t)) < 0 : !call && off >= EXITS_SIZE)
 			return 1;
 		if (how == PTRACE_SINGLESTEP && call && (off < EXIT_SIZE || off >= EXIT_OPEN + OPEN_EXITS * EXIT_SIZE))
 			how = PTRACE_SYSCALL;
 	}
-	return ptrace(how, tid, 0, pass) != 0;
+	return shim_ptrace(how, tid, 0, pass) != 0;
 }
 
 /* The stop that a tracee is in, 0 if it is in none. */
@@ -146,7 +207,7 @@ static u32 APART stop_of(u32 tid)
 {
 	struct info info;
 
-	if (ptrace(PTRACE_GETSIGINFO, tid, 0, (long)&info))
+	if (shim_ptrace(PTRACE_GETSIGINFO, tid, 0, (long)&info))
 		return 0;
 	return info.code >> 8 > 0 ? (u32)info.code : (u32)info.signo;
 }

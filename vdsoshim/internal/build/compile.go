@@ -24,7 +24,7 @@ const maxStack = 96
 const handlerStack = 384
 
 // onSignals are the sources of what only runs there.
-var onSignals = []string{"sigsys", "leave", "own", "sigaction", "sigmask", "sigwait", "tracing", "tracers"}
+var onSignals = []string{"sigsys", "leave", "own", "sigaction", "sigmask", "sigwait", "tracing", "tracers", "tracees"}
 
 var (
 	// In the order of their code: the strictest alignment first, so that no
@@ -32,7 +32,7 @@ var (
 	assembly = []string{
 		"generator", "reflected_getrandom", "reflected", "chacha_avx512", "chacha_avx2", "chacha_scalar", "forward", "stub", "entry", "delivered", "exits", "symbols",
 	}
-	c = []string{"getrandom", "handoff", "sigsys", "leave", "own", "sigaction", "sigmask", "sigwait", "tracing", "tracers"}
+	c = []string{"getrandom", "handoff", "sigsys", "leave", "own", "sigaction", "sigmask", "sigwait", "tracing", "tracers", "tracees"}
 )
 
 // cflags say that the code runs on strange stacks without a C library, and
@@ -82,8 +82,8 @@ func (b *builder) build() (image, layout, header []byte, err error) {
 	}
 	for _, name := range c {
 		flags := slices.Clone(cflags)
-		if slices.Contains(onSignals, name) {
-			flags = append(flags, "-Os") // a signal costs more than all of it
+		if name == "handoff" || slices.Contains(onSignals, name) {
+			flags = append(flags, "-Os") // an exec or a signal costs more than all of it
 		}
 		compile(name, ".c", flags...)
 	}
