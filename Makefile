@@ -37,14 +37,17 @@ deps: ## install with apt what the tests need, when root; else say what is missi
 # What runs other tests once more by another mechanism waits for the most part, so it
 # runs beside the rest.
 BESIDE = ^(TestTracer|TestSignalMechanisms|TestBehaviour)
+# What compares times with those that others measured has the machine for itself.
+ALONE = ^Test(Workload|Bench)Agrees
 
 test: deps ## run all tests
 ifneq ($(findstring -run,$(TESTFLAGS)),)
 	$(GO) test -timeout 13m $(TESTFLAGS) ./...
 else
 	@out=$$(mktemp) && trap "rm -f $$out" EXIT && status=0; \
+	$(GO) test -timeout 13m $(TESTFLAGS) -run '$(ALONE)' ./integration || status=1; \
 	$(GO) test -timeout 13m $(TESTFLAGS) -run '$(BESIDE)' ./integration >$$out 2>&1 & beside=$$!; \
-	$(GO) test -timeout 13m $(TESTFLAGS) -skip '$(BESIDE)' ./... || status=1; \
+	$(GO) test -timeout 13m $(TESTFLAGS) -skip '$(BESIDE)|$(ALONE)' ./... || status=1; \
 	wait $$beside || status=1; cat $$out; exit $$status
 endif
 

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"encoding/binary"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -13,8 +14,35 @@ type caught struct {
 	fd  int // what is read
 	old [signals]early.Action
 	set [signals]bool
-	// kept were read before the program ran.
+	// kept were read before the program ran, by who waits for its first image: a tracer's thread
+	// does that while the relay runs already.
+	mu   sync.Mutex
 	kept []keptSignal
+}
+
+// keep puts a signal off for the relay.
+func (c *caught) keep(sig unix.Signal, sender int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kept = append(c.kept, keptSignal{sig, sender})
+}
+
+// keeps reports whether there are signals that were put off.
+func (c *caught) keeps() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.kept) > 0
+}
+
+// take returns the next signal that was kept, 0 if there is none.
+func (c *caught) take() (k keptSignal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.kept) > 0 {
+		k = c.kept[0]
+		c.kept = c.kept[1:]
+	}
+	return k
 }
 
 type keptSignal struct {
@@ -80,9 +108,7 @@ func (c *caught) read() (sig unix.Signal, sender int) {
 
 // next is read for the relay: what was read before the program ran comes first.
 func (c *caught) next() (sig unix.Signal, sender int) {
-	if len(c.kept) > 0 {
-		k := c.kept[0]
-		c.kept = c.kept[1:]
+	if k := c.take(); k.sig != 0 {
 		return k.sig, k.sender
 	}
 	return c.read()

@@ -68,6 +68,7 @@ type Cmd struct {
 	copies  plumbing
 	failure error // why the tree ended without an exit status
 	relay   relay
+	resting rest
 	turn    *os.File // a successor's, see Detach
 	pid     int
 	inline  bool // Wait does what otherwise a goroutine does

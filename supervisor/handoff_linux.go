@@ -50,26 +50,29 @@ func (e *errUnreflected) Error() string {
 func (e *errUnreflected) Unwrap() error { return e.err }
 
 // exec serves an execve or execveat that waits: the caller is seized first, so
-// that the new image can't run a single instruction without us.
-func (r *run) exec(n *notification, alone bool) {
-	if t := r.handOff(n, alone, ptraceOptions); t != nil {
+// that the new image can't run a single instruction without us. begun is called when the
+// kernel has it, or it takes another turn: from there on it may take long.
+func (r *run) exec(n *notification, begun func()) {
+	if t := r.handOff(n, false, ptraceOptions, begun); t != nil {
 		t.detach()
 	}
 }
 
 // handOff is exec for who wants to stay attached: it returns the caller, stopped
 // after its handoff, or nil where that was let go or is gone.
-func (r *run) handOff(n *notification, alone bool, options uintptr) *tracee {
+func (r *run) handOff(n *notification, alone bool, options uintptr, begun func()) *tracee {
 	r.execs.Add(1)
 	if r.refuse(n) {
 		return nil
 	}
 	t, err := seize(int(n.pid), options)
 	if err != nil {
+		begun() // who reads the warning may wait for us
 		r.unseizable(n, err)
 		return nil
 	}
 	if !notifValid(r.listener, n.id) { // the id was another thread's by now
+		begun()
 		r.letGo(t)
 		return nil
 	}
@@ -83,12 +86,14 @@ func (r *run) handOff(n *notification, alone bool, options uintptr) *tracee {
 		sendNotif(r.listener, &response{id: n.id, flags: flagContinue})
 	}
 	if err := ptraceRequest(unix.PTRACE_INTERRUPT, t.tid, 0, 0); err != nil {
+		begun()
 		t.lost(err)
 		return nil
 	}
 	if !r.plain {
 		sendNotif(r.listener, &response{id: n.id, flags: flagContinue})
 	}
+	begun()
 	if err := t.wait(); err != nil {
 		return nil
 	}

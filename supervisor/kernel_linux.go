@@ -146,3 +146,14 @@ func ptraceRequest(request, tid int, addr, data uintptr) error {
 	}
 	return nil
 }
+
+// ptraceSeize is PTRACE_SEIZE, the one request that may wait: for an exec of another thread of that
+// process, which reads its file meanwhile (cred_guard_mutex, in ptrace_attach). So the runtime
+// is told.
+func ptraceSeize(tid int, options uintptr) error {
+	_, _, e := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(tid), 0, options, 0, 0)
+	if e != 0 {
+		return e
+	}
+	return nil
+}

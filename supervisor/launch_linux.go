@@ -148,25 +148,21 @@ func (k *keeper) killTree() {
 	k.send(guardian.CommandKill)
 }
 
-// superseded reports whether the guardian already told more of the program's state
-// than what was received last.
-func (k *keeper) superseded() bool {
-	buf := make([]byte, guardian.MessageSize)
-	n, _, err := unix.Recvfrom(k.conn, buf, unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	if err != nil {
-		return false
-	}
-	m, err := guardian.Decode(buf[:n])
-	return err != nil || m.Type != guardian.Signal
-}
-
 // send gives the guardian a command, unless it has ended.
-func (k *keeper) send(command []byte) {
+func (k *keeper) send(command []byte) { k.sendFile(command, -1) }
+
+// sendFile is send with a descriptor, unless that is negative.
+func (k *keeper) sendFile(command []byte, fd int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.closed {
-		unix.Send(k.conn, command, unix.MSG_NOSIGNAL)
+	if k.closed {
+		return
 	}
+	var rights []byte
+	if fd >= 0 {
+		rights = unix.UnixRights(fd)
+	}
+	unix.Sendmsg(k.conn, command, rights, nil, unix.MSG_NOSIGNAL)
 }
 
 // collect waits for the guardian's end: it has nothing to do any more.

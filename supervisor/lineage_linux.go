@@ -13,7 +13,7 @@ import (
 
 // A procStat is what is needed of /proc/PID/stat (proc(5)).
 type procStat struct {
-	state  byte // R where it runs or waits for a processor
+	state  byte // of the thread, or of the first one: R where it runs or waits for a processor
 	parent int
 	start  uint64 // after boot, in clock ticks
 	stack  uint64 // the initial stack pointer; 0 or 1 where we may not know

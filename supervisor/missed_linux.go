@@ -25,6 +25,7 @@ func (r *run) unseizable(n *notification, err error) {
 		return
 	}
 	r.miss(reason, fmt.Sprintf("process %d", n.pid))
+	r.loose.Store(true)
 	if r.first.CompareAndSwap(int32(n.pid), 0) {
 		close(r.ran)
 	}
@@ -51,12 +52,20 @@ func (r *run) missImage(t *tracee, err error) {
 
 // miss counts something that could not be served, and warns of each reason once.
 func (r *run) miss(reason, example string) {
-	if r.count(reason, example) && r.warn != nil {
-		if example != "" {
-			reason += " (" + example + ")"
-		}
-		r.warn(reason)
+	if r.count(reason, example) {
+		r.tell(reason, example)
 	}
+}
+
+// tell warns of a reason.
+func (r *run) tell(reason, example string) {
+	if r.warn == nil {
+		return
+	}
+	if example != "" {
+		reason += " (" + example + ")"
+	}
+	r.warn(reason)
 }
 
 // count counts a reason, and reports whether it is new.

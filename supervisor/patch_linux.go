@@ -165,8 +165,8 @@ func (p *patching) visitedNow(h hit) bool {
 }
 
 // count counts a notification for its site, which is looked up once for each
-// thread.
-func (p *patching) count(h hit, nr int) {
+// thread. Before that long is called.
+func (p *patching) count(h hit, nr int, long func()) {
 	p.mu.Lock()
 	s := p.followed[h]
 	p.mu.Unlock()
@@ -174,6 +174,7 @@ func (p *patching) count(h hit, nr int) {
 		p.patcher.Count(s, nr)
 		return
 	}
+	long()
 	if s = p.patcher.Follow(int(h.tid), h.ip-syscallInsn, nr); s == nil {
 		return
 	}
@@ -215,7 +216,7 @@ func (s *server) patch() (answered bool) {
 	}
 	h := hit{int32(n.pid), n.ip}
 	if now, far := p.wants(h); now && p.may(far) {
-		v := visit{r: s.r, n: n}
+		v := visit{r: s.r, n: n, waits: s.handOn}
 		err := s.patchBy(&v, n.ip, int(n.nr), far && !s.r.plain)
 		v.end()
 		if err == errTurn || err == patch.ErrBusy {
@@ -230,7 +231,7 @@ func (s *server) patch() (answered bool) {
 		answered = v.answered || err == errTurn // and is made or served again, and counted then
 	}
 	if p.follow && !answered {
-		p.count(h, int(n.nr))
+		p.count(h, int(n.nr), s.handOn)
 	}
 	return answered
 }
@@ -242,6 +243,9 @@ func (s *server) patchBy(v *visit, back uint64, nr int, far bool) error {
 	if err := p.turns.take(&s.n, s.r.overdue); err != nil {
 		return err
 	}
+	s.r.lead.slow.Add(1)
+	defer s.r.lead.slow.Add(-1)
+	s.handOn()
 	defer func() { s.waited, s.patched = append(s.waited, p.turns.pass()...), back }()
 	var mmap patch.Mapper
 	if far {

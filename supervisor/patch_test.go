@@ -119,3 +119,13 @@ func TestVisitedOnce(t *testing.T) {
 		t.Errorf("%d are remembered", len(p.visited))
 	}
 }
+
+// A site whose file is known is counted by who leads, without handing on.
+func TestCountKnown(t *testing.T) {
+	h, s := hit{7, 0x1000}, &patch.Site{}
+	p := &patching{patcher: patch.New(0, nil), followed: map[hit]*patch.Site{h: s}}
+	p.count(h, 39, func() { t.Error("as if it took long") })
+	if s.Notified != 1 {
+		t.Errorf("counted %d", s.Notified)
+	}
+}

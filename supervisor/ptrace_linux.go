@@ -30,6 +30,7 @@ type tracer struct {
 	filtered bool
 
 	threads map[int]*traced
+	early   map[int]struct{} // threads that ended before their parent's event told of them
 	info    syscallInfo
 	ready   []stop // stops that were collected and not yet handled
 
@@ -55,6 +56,8 @@ type traced struct {
 	// passing is the call that the thread is to make again, since it was skipped and
 	// belongs to the kernel; nr is -1 where there is none.
 	passing pass
+	// foretold means that its parent's event has told of it, or that it has no such parent.
+	foretold bool
 }
 
 // A pass says which call it is, by all that does not change between two attempts.
@@ -79,7 +82,7 @@ func newTracer(r *run) *tracer {
 		return nil
 	}
 	t := &tracer{
-		r: r, s: newServer(r), all: all, threads: map[int]*traced{},
+		r: r, s: newServer(r), all: all, threads: map[int]*traced{}, early: map[int]struct{}{},
 		known: map[int]struct{}{}, stopped: map[int]struct{}{}, leaving: map[int]leaving{}, finished: make(chan struct{}),
 	}
 	t.s.traced = true
@@ -100,7 +103,7 @@ func (t *tracer) start() {
 			return
 		}
 		defer quietStops()()
-		t.add(first.tid)
+		t.add(first.tid).foretold = true
 		t.letGo(first)
 		t.serve()
 	})
@@ -140,6 +143,7 @@ const sweepAfter = 32
 
 // serve handles stops until no thread is left.
 func (t *tracer) serve() {
+	var y yielder
 	for n := 1; ; n++ {
 		s, ok := wait(0)
 		if !ok {
@@ -147,6 +151,7 @@ func (t *tracer) serve() {
 		}
 		if n < sweepAfter || len(t.threads) == 1 {
 			t.handle(s)
+			y.served()
 			continue
 		}
 		for ; ok; s, ok = wait(unix.WNOHANG) {
@@ -155,6 +160,7 @@ func (t *tracer) serve() {
 		for _, s := range t.ready {
 			t.handle(s)
 		}
+		y.served()
 		if len(t.ready) == 1 {
 			n = 0
 		}
@@ -218,7 +224,30 @@ func (t *tracer) add(tid int) *traced {
 	return th
 }
 
+// born adds the thread that its parent's event tells of, which may have to wait for a
+// processor before it stops for the first time: who would count the tree's threads
+// meanwhile must not miss it. Which of the two stops is told first is left to chance.
+func (t *tracer) born(parent int) {
+	msg, err := eventMessage(parent)
+	if err != nil || msg == 0 { // 0: in a PID namespace that we don't see
+		return
+	}
+	tid := int(msg)
+	th := t.threads[tid]
+	_, ended := t.early[tid]
+	delete(t.early, tid)
+	if th == nil && !ended {
+		th = t.add(tid)
+	}
+	if th != nil {
+		th.foretold = true
+	}
+}
+
 func (t *tracer) drop(tid int) {
+	if th := t.threads[tid]; th == nil || !th.foretold {
+		t.early[tid] = struct{}{}
+	}
 	delete(t.threads, tid)
 	t.mu.Lock()
 	delete(t.known, tid)
@@ -262,7 +291,8 @@ func (t *tracer) rests(pid int, sig unix.Signal) bool {
 		}
 		if time.Now().After(deadline) {
 			// A first thread that has ended stops no more, but its process does.
-			return sig != unix.SIGSTOP && (leader || state(pid) == 'Z')
+			st, _ := readStat(pid)
+			return sig != unix.SIGSTOP && (leader || st.state == 'Z')
 		}
 	}
 }

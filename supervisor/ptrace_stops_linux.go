@@ -14,9 +14,8 @@ func (t *tracer) handle(s stop) {
 	case t.execs.Load() > 0 && int(uint32(s.status)>>16) != unix.PTRACE_EVENT_EXEC && t.replaced(s.tid):
 		return
 	case th == nil:
-		// A child's first stop, before or after its parent's event: which of the two
-		// comes first is left to chance, and the event says nothing that is needed.
-		// After an exec by another thread it is the new leader.
+		// A child's first stop, before its parent's event. After an exec by another
+		// thread it is the new leader.
 		th = t.add(s.tid)
 	}
 	sig := s.status.StopSignal()
@@ -42,6 +41,7 @@ func (t *tracer) handle(s stop) {
 	case unix.PTRACE_EVENT_EXEC:
 		t.exec(th, s.status)
 	default: // PTRACE_EVENT_FORK, VFORK and CLONE
+		t.born(th.tid)
 		t.resume(th, 0)
 	}
 }
@@ -93,7 +93,7 @@ func (t *tracer) exec(th *traced, status unix.WaitStatus) {
 		t.drop(old)
 		r.patching.forget(old)
 	}
-	th.passing, th.inside = noPass, false
+	th.passing, th.inside, th.foretold = noPass, false, true
 	tr := &tracee{tid: th.tid, pid: th.tid, stop: status}
 	if !notified { // made as a call of another ABI, which the filter lets through
 		r.execs.Add(1)

@@ -12,17 +12,15 @@ import (
 )
 
 // maxReceivers bounds the threads that serve one run. Each handoff occupies one
-// for some hundred microseconds; where all but one are occupied, more wait their turn.
+// for some hundred microseconds; where all but one are occupied, more wait their turn. Those are not
+// counted that are stuck in a call: they may wait for others, and there are no more of them than
+// threads that call.
 const maxReceivers = 48
-
-// minReceivers is how many threads stay to wait for notifications when nothing
-// happens: one to take the next, one for what comes while the first is busy. A
-// run begins with one; many programs need no more.
-const minReceivers = 2
 
 // start begins to serve. Each receiver is an OS thread of its own that blocks
 // in SECCOMP_IOCTL_NOTIF_RECV itself: polling first would lengthen the time in
-// which a signal without SA_RESTART interrupts the call.
+// which a signal without SA_RESTART interrupts the call. A run begins with one; many
+// programs need no more.
 func (r *run) start() {
 	r.giveWay()
 	if r.receivers.Load() == 0 {
@@ -30,18 +28,23 @@ func (r *run) start() {
 	}
 }
 
-// spawn adds a receiver unless there are enough. Whoever sees one in the count of
-// receivers can wait for it. Its first notification may have been received already.
+// spawn adds a receiver that leads, or if it is given a notification, serves that. False
+// means that there are enough. Whoever sees one in the count of receivers can wait for it.
 func (r *run) spawn(first *notification) bool {
 	r.done.Add(1)
-	if r.receivers.Add(1) > maxReceivers {
+	if r.receivers.Add(1) > maxReceivers+r.lead.slow.Load() {
 		r.receivers.Add(-1)
 		r.done.Done()
 		return false
 	}
-	r.idle.Add(1) // no more are made while this one is on its way
 	go r.receive(first)
 	return true
+}
+
+// over reports that nothing is to be received any more.
+func (r *run) over() bool {
+	// A handoff under way needs a receiver to the end, and a call that takes long may.
+	return r.hungUp.Load() || r.closing.Load() && r.handoffs.Load() == 0 && r.lead.slow.Load() == 0
 }
 
 func (r *run) receive(first *notification) {
@@ -49,27 +52,30 @@ func (r *run) receive(first *notification) {
 	defer r.receivers.Add(-1)
 	tid := unix.Gettid()
 	r.enlist(tid, true)
-	defer func() { r.enlist(tid, false) }()
 	s, locked := newServer(r), false
-	// A handoff under way needs a receiver to the end.
-	counted := true // as idle, by spawn
 	defer func() {
-		if counted {
-			r.idle.Add(-1)
+		r.enlist(tid, false)
+		if locked && r.hungUp.Load() {
+			runtime.UnlockOSThread() // there are no tracees any more, and to end a thread costs time
 		}
 	}()
-	for !r.closing.Load() || r.handoffs.Load() > 0 {
-		if !counted {
-			r.idle.Add(1)
-		}
-		counted = false
+	s.leads = first == nil
+	var y yielder
+	for {
 		e := unix.Errno(0)
 		if first != nil {
 			s.n, first = *first, nil
 		} else {
+			if s.leads = s.leads || r.lead.join() || r.lead.follow(r.over); !s.leads {
+				return
+			}
+			if r.over() {
+				r.lead.resign() // an exec may just have been received by another
+				r.lead.stir()
+				return
+			}
 			e = recvNotif(r.listener, &s.n)
 		}
-		idle := r.idle.Add(-1)
 		if !locked && e != unix.ENOENT {
 			// Many programs make no call at all. To lock a thread takes another one:
 			// the runtime's, from which it then starts all further threads.
@@ -88,10 +94,10 @@ func (r *run) receive(first *notification) {
 		case unix.ENOENT:
 			// The caller was killed before we took its call, or no process is
 			// left at all.
-			if r.hungUp() {
-				if locked {
-					runtime.UnlockOSThread() // there are no tracees any more, and to end a thread costs time
-				}
+			if r.nobody() {
+				r.hungUp.Store(true)
+				r.lead.resign()
+				r.lead.stir()
 				return
 			}
 			continue
@@ -99,13 +105,14 @@ func (r *run) receive(first *notification) {
 			if !r.closing.Load() {
 				r.miss("notifications could not be received: "+e.Error(), "")
 			}
+			r.lead.resign()
 			return
 		}
 		if !s.isExec() {
+			caller := s.n.pid
 			s.serve()
-			if idle == 0 && r.receivers.Load() < minReceivers {
-				r.spawn(nil)
-			}
+			s.leads = s.leads && r.lead.called(caller)
+			y.served()
 			continue
 		}
 		if h := r.handingOff(s.n.pid); h != nil {
@@ -113,18 +120,16 @@ func (r *run) receive(first *notification) {
 			continue
 		}
 		r.handoffs.Add(1)
-		if idle == 0 {
-			r.spawn(nil)
-		}
+		r.lead.exec()
 		if !r.engage(&s.n) {
 			continue
 		}
 		for more := true; more; more = r.next(&s.n) {
+			r.handing.enter(s.handOn) // an exec that is handed off may need who receives
 			s.serveExec()
+			r.handing.leave()
 			r.handoffs.Add(-1)
-		}
-		if r.idle.Load() >= minReceivers {
-			return
+			y.served()
 		}
 	}
 }
@@ -143,8 +148,8 @@ func (r *run) next(n *notification) bool {
 	return true
 }
 
-// hungUp reports whether the last process under the filter is gone.
-func (r *run) hungUp() bool {
+// nobody reports whether the last process under the filter is gone.
+func (r *run) nobody() bool {
 	p := []unix.PollFd{{Fd: int32(r.listener), Events: unix.POLLIN}}
 	_, err := unix.Poll(p, 0)
 	return err == nil && p[0].Revents&unix.POLLHUP != 0
@@ -168,6 +173,7 @@ func (r *run) stop() {
 
 func (r *run) stopReceivers() {
 	r.closing.Store(true)
+	r.lead.stir()
 	if r.receivers.Load() == 0 {
 		return // as it is on Linux >= 6.6, where they saw the end themselves
 	}

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"bytes"
 	"runtime"
 	"sync"
 	"time"
@@ -17,15 +16,11 @@ import (
 // without us. The guardian stands in the same group with everything blocked and
 // tells what it got, so a signal that it got too is not sent twice.
 type relay struct {
-	mu     sync.Mutex
-	caught *caught                   // nil before the guardian is there, and where nothing is relayed
-	sight  map[unix.Signal]time.Time // when the guardian last had it
-	active bool
-	// asleep is set while we are stopped with the program, and woke is when we
-	// last were: what woke us is the guardian's to judge, and no signal to relay.
-	asleep   bool
-	wide     bool // GOMAXPROCS is set; await's own
-	woke     time.Time
+	mu       sync.Mutex
+	caught   *caught                   // nil before the guardian is there, and where nothing is relayed
+	sight    map[unix.Signal]time.Time // when the guardian last had it
+	active   bool
+	wide     bool    // GOMAXPROCS is set; await's own
 	monitor  monitor // calm until the program has run for a while
 	deciding int     // signals that forward has not made up its mind about
 }
@@ -88,11 +83,12 @@ func (c *Cmd) await() {
 	if r == nil {
 		return
 	}
-	if len(r.kept) > 0 {
+	if r.keeps() {
 		c.relayCaught()
 	}
 	p := []unix.PollFd{{Fd: int32(c.keeper.conn), Events: unix.POLLIN}, {Fd: int32(r.fd), Events: unix.POLLIN}}
 	for {
+		c.rest()
 		n, err := unix.Poll(p, c.relay.patience())
 		if err == unix.EINTR {
 			continue
@@ -116,19 +112,35 @@ func (c *Cmd) relayCaught() {
 		if sig == 0 {
 			return
 		}
-		if sender != unix.Getpid() { // SIGXFSZ for a write of our own, see beyondFileSize
+		switch {
+		case sender == unix.Getpid(): // SIGXFSZ for a write of our own, see beyondFileSize
+		case sig == unix.SIGCONT:
+			if sender != c.keeper.pid { // it is for us alone
+				c.keeper.send(guardian.CommandContinue)
+			}
+		case sig == unix.SIGTSTP:
+			c.keeper.send(guardian.CommandStop)
+		default:
+			c.relay.decide(1)
 			go c.forward(sig, sender)
 		}
 	}
 }
 
 func (c *Cmd) forward(sig unix.Signal, sender int) {
+	defer c.relay.decide(-1)
 	if sig == unix.SIGTTIN || sig == unix.SIGTTOU {
 		return // the terminal's, for the whole group; caught so that we stop after the program
 	}
 	// A key goes to the whole group (isig), however late the guardian may be to tell.
 	key := sender == theKernel && (sig == unix.SIGINT || sig == unix.SIGQUIT)
-	if c.relay.wholeGroup(sig) || key && c.inOurGroup() || sig == unix.SIGCONT && c.relay.justWoken() {
+	switch {
+	case c.relay.wholeGroup(sig):
+		if c.mistaken(sig, sender) {
+			unix.Kill(0, unix.SIGCONT)
+		}
+		return
+	case key && c.inOurGroup():
 		return
 	}
 	select {
@@ -136,6 +148,18 @@ func (c *Cmd) forward(sig unix.Signal, sender int) {
 	default:
 		unix.Kill(c.pid, sig)
 	}
+}
+
+// mistaken reports whether a shell ends a stopped job that it takes for a running one, since it
+// has seen us go on for a call: else it would continue it, too.
+func (c *Cmd) mistaken(sig unix.Signal, sender int) bool {
+	return (sig == unix.SIGTERM || sig == unix.SIGHUP) && sender == unix.Getppid() && sender == mySession() && isStopped(c.pid)
+}
+
+// mySession is the id of this process's session.
+func mySession() int {
+	session, _ := unix.Getsid(0)
+	return session
 }
 
 // inOurGroup reports whether the program is in this process's group.
@@ -146,8 +170,6 @@ func (c *Cmd) inOurGroup() bool {
 
 // wholeGroup reports whether the guardian got sig too, at about this time.
 func (r *relay) wholeGroup(sig unix.Signal) bool {
-	r.decide(1)
-	defer r.decide(-1)
 	deadline := time.Now().Add(groupWindow)
 	for {
 		r.mu.Lock()
@@ -166,13 +188,6 @@ func (r *relay) wholeGroup(sig unix.Signal) bool {
 	}
 }
 
-// justWoken reports whether a SIGCONT is the one that continued us.
-func (r *relay) justWoken() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.asleep || time.Since(r.woke) < 4*groupWindow
-}
-
 func (r *relay) decide(n int) {
 	r.mu.Lock()
 	r.deciding += n
@@ -186,56 +201,4 @@ func (r *relay) sighted(sig unix.Signal) {
 	if r.active {
 		r.sight[sig] = time.Now()
 	}
-}
-
-// stopped stops this process as the program was stopped, so that the shell sees
-// a stopped job, if the program rests still. It returns when this process was continued.
-func (r *relay) stopped(k *keeper, sig unix.Signal, rests func() bool) {
-	// The news may be old: if the terminal's signal stopped us as well, before it
-	// was caught, we hear of it after both were continued.
-	if !r.active || k.superseded() || !rests() {
-		return
-	}
-	// Time goes on while we are stopped. Who compares times must be done with it,
-	// or the Ctrl-Z that stopped us all would be sent on after we were continued.
-	for end := time.Now().Add(2 * groupWindow); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
-		r.mu.Lock()
-		n := r.deciding
-		r.mu.Unlock()
-		if n == 0 {
-			break
-		}
-	}
-	r.mu.Lock()
-	r.asleep = true
-	r.mu.Unlock()
-	k.send(guardian.CommandWake)
-	stopBy(sig)
-	k.send(guardian.CommandAwake)
-	r.mu.Lock()
-	for s := range r.sight { // for those that the runtime has not handed over yet
-		r.sight[s] = time.Now()
-	}
-	r.asleep, r.woke = false, time.Now()
-	r.mu.Unlock()
-}
-
-// isStopped reports whether a process that was said to be stopped may be so still. A
-// first thread that has ended stops no more, but its process does; and if that has
-// ended too, the guardian wakes us at once.
-func isStopped(pid int) bool {
-	s := state(pid)
-	return s == 'T' || s == 'Z'
-}
-
-// state reads a process's state from /proc/PID/stat (proc(5)), 0 if it is gone.
-func state(pid int) byte {
-	b, err := readProc(pid, "stat", make([]byte, 512))
-	if err != nil {
-		return 0
-	}
-	if i := bytes.LastIndexByte(b, ')'); i >= 0 && i+2 < len(b) {
-		return b[i+2]
-	}
-	return 0
 }

@@ -57,10 +57,13 @@ type run struct {
 	// executed the program, then 0.
 	first atomic.Int32
 
-	// receivers counts the threads, idle those of them that wait in RECV, or soon will.
-	receivers, idle atomic.Int32
-	handoffs        atomic.Int32 // execs that are served or wait to be
-	done            sync.WaitGroup
+	receivers atomic.Int32 // threads
+	lead      lead
+	hungUp    atomic.Bool  // the last process under the filter is gone
+	handoffs  atomic.Int32 // execs that are served or wait to be
+	loose     atomic.Bool  // there were execs that went on without us
+	handing   gate         // inside is who hands an image off, or is attached to a caller
+	done      sync.WaitGroup
 
 	mu        sync.Mutex
 	engaged   int                // receivers that serve an exec
@@ -91,6 +94,7 @@ func newRun(plan *policy.Plan) *run {
 		plan: plan, listener: -1, expected: map[int32]*handoff{}, askers: map[int]int{}, execed: map[int]execed{}, obeying: map[int32]*orders{}, missed: map[string]*Missed{},
 		tids: map[int]struct{}{}, ran: make(chan struct{}),
 	}
+	r.lead.spawn = func() bool { return r.spawn(nil) }
 	r.signals = bpf.UsesSignals(plan)
 	if plan.RNG.Source == policy.Deterministic {
 		r.streams = newStreams(plan.RNG.Seed)
@@ -128,7 +132,7 @@ func (r *run) firstTracee(options uintptr) *tracee {
 		}
 		if s.isExec() {
 			r.oneCPU(int(s.n.pid))
-			return r.handOff(&s.n, true, options)
+			return r.handOff(&s.n, true, options, func() {})
 		}
 		sendNotif(r.listener, &response{id: s.n.id, flags: flagContinue}) // a call of the guardian's child
 	}
@@ -156,7 +160,7 @@ func (r *run) await() bool {
 		case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
 			stopBy(sig)
 		default:
-			signals.kept = append(signals.kept, keptSignal{sig, sender})
+			signals.keep(sig, sender)
 		}
 	}
 }

@@ -18,10 +18,20 @@ import (
 type entry struct {
 	rule    *policy.Rule
 	handler reflect.Handler
+	long    takes
 	data    uint32 // by which the filter names the rule to a tracer
 	// kernel counts calls that were handed back to the kernel.
 	count, errs, kernel, nanos atomic.Uint64
 }
+
+// takes is how long a handler may take.
+type takes uint8
+
+const (
+	takesNothing  takes = iota // it touches nothing but its own
+	takesMemory                // it waits for the caller's memory, seldom
+	takesAnything              // it is the user's
+)
 
 func constant(v int64, e unix.Errno) reflect.Handler {
 	return reflect.HandlerFunc(func(*reflect.Call) reflect.Result { return reflect.Result{Value: v, Errno: e} })
@@ -40,6 +50,11 @@ type server struct {
 	// traced means that the call is no notification: its thread is stopped for us,
 	// and n holds what the two have in common.
 	traced bool
+	// leads means that this receiver is the one to receive next, unless that is taken from
+	// it while what it serves is marked.
+	leads  bool
+	mark   mark
+	marked bool
 	// waited are calls that waited for the patch of the site that ends at patched.
 	waited  []notification
 	patched uint64
@@ -91,8 +106,10 @@ func (s *server) serveOne(patches bool) {
 	if s.tells() {
 		switch s.n.args[0] {
 		case vdsoshim.TracedPath:
+			s.handOn()
 			s.askTraced()
 		case vdsoshim.OrdersPath:
+			s.handOn()
 			s.r.take(&s.n)
 		default:
 			s.learn(patches)
@@ -115,9 +132,13 @@ func (s *server) serveOne(patches bool) {
 
 // serveExec answers an execve or execveat.
 func (s *server) serveExec() {
+	if r := s.r; r.plan.Strict || r.signals || r.streams != nil || r.tracer != nil {
+		s.handOn() // files are looked at, or other processes asked
+	}
 	if int32(s.n.pid) != s.r.first.Load() {
 		if e := s.match(); e != nil && e.handler != nil {
 			s.resp = response{id: s.n.id, flags: flagContinue}
+			s.handOn()
 			if s.apply(e); s.resp.flags&flagContinue == 0 {
 				sendNotif(s.r.listener, &s.resp)
 				return
@@ -131,7 +152,11 @@ func (s *server) serveExec() {
 		}
 		t.escaped(int(s.n.pid))
 	}
-	s.r.exec(&s.n, false)
+	if s.r.handoffs.Load() > 1 || s.r.loose.Load() {
+		s.begin() // one of the same process may be under way, for which attaching waits
+		defer s.end()
+	}
+	s.r.exec(&s.n, s.handOn)
 }
 
 // apply lets the rule's handler answer, and counts.
@@ -146,11 +171,11 @@ func (s *server) apply(e *entry) {
 	c := &s.call
 	c.Nr, c.Arch, c.IP, c.Args, c.TID = s.n.nr, s.n.arch, s.n.ip, s.n.args, int(s.n.pid)
 	s.mem.reset()
-	res := e.handler.Serve(c)
+	res := s.ask(e)
 	e.count.Add(1)
 	switch {
 	case s.mem.unreachable != 0:
-		s.r.miss("a process's memory can't be reached, its calls go to the kernel: "+s.mem.unreachable.Error(),
+		s.miss("a process's memory can't be reached, its calls go to the kernel: "+s.mem.unreachable.Error(),
 			"process "+strconv.Itoa(int(s.n.pid)))
 		e.kernel.Add(1)
 	case res.Continue:
@@ -163,6 +188,50 @@ func (s *server) apply(e *entry) {
 	}
 	if s.r.timed {
 		e.nanos.Add(uint64(time.Since(begin)))
+	}
+}
+
+// ask has the rule's handler answer, and sees to it that others are served meanwhile.
+func (s *server) ask(e *entry) reflect.Result {
+	switch {
+	case !s.leads:
+	case e.long == takesMemory:
+		s.begin()
+		defer s.end()
+	case e.long == takesAnything:
+		s.handOn()
+	}
+	return e.handler.Serve(&s.call)
+}
+
+// begin notes, if this receiver leads, that what follows may take long, up to end. If it
+// does, another leads.
+func (s *server) begin() {
+	if s.leads {
+		s.mark, s.marked = s.r.lead.begin(), true
+	}
+}
+
+func (s *server) end() {
+	if s.marked {
+		s.marked = false
+		s.leads = s.r.lead.end(s.mark)
+	}
+}
+
+// handOn lets another receiver lead, if this one does.
+func (s *server) handOn() {
+	if s.end(); s.leads {
+		s.leads = false
+		s.r.lead.handOn()
+	}
+}
+
+// miss is run.miss. Who is to read a warning may wait for us.
+func (s *server) miss(reason, example string) {
+	if s.r.count(reason, example) {
+		s.handOn()
+		s.r.tell(reason, example)
 	}
 }
 

@@ -102,7 +102,7 @@ func (s *server) learn(patches bool) {
 	p, n := s.r.patching, &s.n
 	s.resp = response{id: n.id, err: -int32(unix.EFAULT)} // nobody looks at it
 	back, nr, times := n.args[1], n.args[2], n.args[3]&^vdsoshim.SiteUncounted
-	v := visit{r: s.r, n: n}
+	v := visit{r: s.r, n: n, waits: s.handOn}
 	h := hit{int32(n.pid), back}
 	if back == 0 && s.r.plan.Uses(policy.SUD) {
 		s.r.count("the program uses Syscall User Dispatch itself: its reflected calls are trapped by the filter", "process "+strconv.Itoa(int(n.pid))+exeName(int(n.pid)))
@@ -111,6 +111,7 @@ func (s *server) learn(patches bool) {
 	case p == nil || n.pid == 0 || nr >= tableSize:
 	case p.visitedNow(h): // it tells once more, whatever came of the visit
 	case back == 0:
+		s.handOn()
 		if p.traced.Load() {
 			v.attach()
 		}
@@ -131,6 +132,7 @@ func (s *server) learn(patches bool) {
 	}
 	v.end()
 	if !v.answered && times != n.args[3] && p != nil && nr < tableSize && n.pid != 0 {
+		s.handOn()
 		if counter := p.patcher.Trapped(int(n.pid), back-syscallInsn, int(nr)); counter > 0 {
 			s.resp = response{id: n.id, val: int64(counter)}
 		}

@@ -23,13 +23,26 @@ func (r *run) fillTable(handlers map[string]reflect.Handler) error {
 			return err
 		}
 		r.handoffNotified = r.handoffNotified || isHandoffCall(rule.Name)
-		r.entries[i].rule, r.entries[i].handler = rule, h
+		r.entries[i].rule, r.entries[i].handler, r.entries[i].long = rule, h, howLong(rule, handlers)
 		if r.table[rule.Nr] == 0 {
 			r.table[rule.Nr] = uint16(i + 1)
 		}
 		r.entries[i].data = bpf.RuleData(r.plan, i)
 	}
 	return nil
+}
+
+// howLong is how long what serves a rule's notifications may take.
+func howLong(rule *policy.Rule, handlers map[string]reflect.Handler) takes {
+	switch a := rule.Action; a.Kind {
+	case policy.Return, policy.Errno, policy.Deny, policy.Passthrough:
+		return takesNothing
+	case policy.Go:
+		if handlers[a.Handler] != nil {
+			return takesAnything
+		}
+	}
+	return takesMemory
 }
 
 // handlerFor is what serves a rule's notifications; nil leaves the call to the

@@ -63,7 +63,7 @@ func (t *tracee) sigmask(request int, mask *uint64) error {
 // seize attaches to a thread without stopping it. A tracer that dies takes the
 // tracee with it (EXITKILL): half a handoff must not run on.
 func seize(tid int, options uintptr) (*tracee, error) {
-	if e := ptraceRequest(unix.PTRACE_SEIZE, tid, 0, options); e != nil {
+	if e := ptraceSeize(tid, options); e != nil {
 		return nil, e
 	}
 	t := &tracee{tid: tid, pid: tid}

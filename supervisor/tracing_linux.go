@@ -12,8 +12,8 @@ import (
 // This file is about programs that trace others while a handler of SIGSYS serves
 // calls: see shim/tracers.c.
 
-// askTraced answers a process that asks to be traced: 1 where that is put off until it
-// has executed something.
+// askTraced answers a process that asks to be traced: whether that is put off until it
+// has executed something, and whether it has no tracer yet.
 func (s *server) askTraced() {
 	s.resp = response{id: s.n.id}
 	pid := int(s.n.pid)
@@ -28,8 +28,10 @@ func (s *server) askTraced() {
 			}
 			s.r.askers[pid] = fd
 			s.r.mu.Unlock()
-			s.resp.val = 1
+			s.resp.val = vdsoshim.TracedLater
 		}
+	} else if tracer, err := statusField(pid, "TracerPid"); err == nil && tracer == 0 {
+		s.resp.val = vdsoshim.TracedNow
 	}
 	sendNotif(s.r.listener, &s.resp)
 }

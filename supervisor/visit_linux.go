@@ -12,11 +12,13 @@ import (
 type visit struct {
 	r        *run
 	n        *notification
+	waits    func()  // is called before it waits for others
 	t        *tracee // attached, stopped, and ready for calls; nil if not
 	saved    unix.PtraceRegs
 	mask     uint64
 	tried    bool
 	answered bool
+	holds    bool // run.handing: a thread that is attached waits for us, and nobody else sees that
 }
 
 // restartNoIntr is ERESTARTNOINTR (linux/errno.h), an answer that the kernel takes
@@ -49,6 +51,8 @@ func (v *visit) mmap(addr, size uint64) bool {
 // begin attaches. A thread that can't be attached to, as one that has a debugger,
 // waits on as before.
 func (v *visit) begin() {
+	v.r.handing.enter(v.waits)
+	v.holds = true
 	t, err := seize(int(v.n.pid), ptraceOptions)
 	if err != nil {
 		return
@@ -83,6 +87,10 @@ func (v *visit) begin() {
 
 // end lets the thread go, at its call.
 func (v *visit) end() {
+	if v.holds {
+		defer v.r.handing.leave()
+		v.holds = false
+	}
 	t := v.t
 	if t == nil {
 		return

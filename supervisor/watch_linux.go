@@ -65,6 +65,7 @@ func (c *Cmd) watch() {
 		}
 		switch m.Type {
 		case guardian.Exit:
+			c.resting.goesOn()
 			c.left = m.Detail != 0
 			end(&State{unix.WaitStatus(m.Status), m.Rusage}, nil)
 			more = c.left
@@ -76,12 +77,12 @@ func (c *Cmd) watch() {
 			}
 			more = false
 		case guardian.Stop:
-			sig := unix.WaitStatus(m.Status).StopSignal()
-			rests := func() bool { return isStopped(c.pid) }
-			if t := c.run.tracer; t != nil {
-				rests = func() bool { return t.rests(c.pid, sig) }
+			c.resting.goesOn()
+			if c.relay.active {
+				c.resting.begin(unix.WaitStatus(m.Status).StopSignal())
 			}
-			c.relay.stopped(c.keeper, sig, rests)
+		case guardian.Continue:
+			c.resting.goesOn()
 		case guardian.Signal:
 			c.relay.sighted(unix.Signal(m.Status))
 		}

@@ -108,8 +108,9 @@ func (fs *files) open(path string, m mapping) (*file, error) {
 		fs.forget()
 	}
 	out := &file{path: m.path, id: id, plans: map[uint64]*planned{}}
-	if out.code, out.data, out.err = load(fd, id.size); out.err == nil {
-		if out.mapped = true; !asksProcess(fd) {
+	served := asksProcess(fd)
+	if out.code, out.data, out.err = load(fd, id.size, served); out.err == nil {
+		if out.mapped = true; !served {
 			fs.mapped = append(fs.mapped, out)
 		}
 	}
@@ -211,9 +212,9 @@ func asksProcess(fd int) bool {
 	return unix.Fstatfs(fd, &st) != nil || st.Type == fuse
 }
 
-// content maps a file, or copies it.
-func content(fd int, size int64) ([]byte, error) {
-	if !asksProcess(fd) {
+// content maps a file, or copies one that is served by a process.
+func content(fd int, size int64, served bool) ([]byte, error) {
+	if !served {
 		return unix.Mmap(fd, 0, int(size), unix.PROT_READ, unix.MAP_PRIVATE)
 	}
 	if size > maxCopy {
@@ -238,11 +239,11 @@ func content(fd int, size int64) ([]byte, error) {
 }
 
 // load takes a file's contents and reads its headers.
-func load(fd int, size int64) (*site.File, []byte, error) {
+func load(fd int, size int64, served bool) (*site.File, []byte, error) {
 	if size <= 0 || size > maxFile {
 		return nil, nil, fmt.Errorf("%d bytes", size)
 	}
-	b, err := content(fd, size)
+	b, err := content(fd, size, served)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -27,6 +27,8 @@ type Patcher struct {
 	kept     *process // the last one; nil if there is none
 	keptAt   uint64   // what executed was
 	executed atomic.Uint64
+	// turn counts how often making was taken, slow is the turn that takes too long to wait for.
+	turn, slow atomic.Uint64
 
 	mu    sync.Mutex
 	told  telling
@@ -79,6 +81,7 @@ func (p *Patcher) patchSite(pid int, addr uint64, nr int, valid func() bool, mma
 		return nil, mapping{}, ErrBusy
 	}
 	defer p.making.Unlock()
+	p.turn.Add(1)
 	proc, m, err := p.process(pid, addr)
 	if err != nil {
 		return nil, m, err

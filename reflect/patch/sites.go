@@ -3,6 +3,7 @@ package patch
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/sysreflect/sysreflect/reflect/site"
 	"github.com/sysreflect/sysreflect/vdsoshim"
@@ -112,7 +113,28 @@ func (p *Patcher) Trapped(pid int, addr uint64, nr int) int {
 	return TrapCounters + s.Counter
 }
 
-// find returns the site at addr in process pid, nil if the process is gone.
+// lookWait bounds how long a patch that is being made is waited for: the file that it reads
+// may be served by the thread that a site is looked up for.
+const lookWait = 100 * time.Millisecond
+
+// look takes p.making. False means that it takes too long; who comes later, while the same
+// patch is made, does not wait.
+func (p *Patcher) look() bool {
+	for end := time.Now().Add(lookWait); !p.making.TryLock(); time.Sleep(time.Millisecond) {
+		turn := p.turn.Load()
+		if p.slow.Load() == turn {
+			return false
+		}
+		if time.Now().After(end) {
+			p.slow.Store(turn)
+			return false
+		}
+	}
+	p.turn.Add(1)
+	return true
+}
+
+// find returns the site at addr in process pid, nil if the process is gone, or a patch takes long.
 func (p *Patcher) find(pid int, addr uint64) *Site {
 	proc, err := open(pid)
 	if err != nil {
@@ -123,7 +145,9 @@ func (p *Patcher) find(pid int, addr uint64) *Site {
 	if err != nil {
 		return nil
 	}
-	p.making.Lock()
+	if !p.look() {
+		return nil
+	}
 	_, at, _ := p.locate(proc, m, addr)
 	p.making.Unlock()
 	return p.site(m, addr, at)

@@ -77,10 +77,18 @@ func Decode(b []byte) (Message, error) {
 var CommandAdopt = []byte{2, 0, 0, 0}
 
 // CommandWake makes the guardian continue its parent, by SIGCONT, once the program
-// runs again, until CommandAwake ends that.
+// runs again, until CommandAwake ends that. If the listener comes with it, it does so too
+// when a notification waits there to be received or answered.
 var (
 	CommandWake  = []byte{3, 0, 0, 0}
 	CommandAwake = []byte{4, 0, 0, 0}
+)
+
+// CommandContinue hands a SIGCONT that the supervisor got on to the program, unless the whole
+// group got it; CommandStop does so for SIGTSTP.
+var (
+	CommandContinue = []byte{5, 0, 0, 0}
+	CommandStop     = []byte{6, 0, 0, 0}
 )
 
 // CommandKill makes the guardian kill the whole tree and exit.

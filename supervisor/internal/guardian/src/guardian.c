@@ -74,39 +74,52 @@ __attribute__((used, noreturn)) void guardian(int cleared)
 	let_go(signals);
 	take_name();
 
-	int wake = 0, woken = 0, empty = 0;
+	int wake = 0, empty = 0, listener = -1, called = 0;
 	u32 begun = 0; // look at the program at once: a SIGCHLD was left out as well
 	for (;;) {
 		int next = pass(); // makes two of the descriptors
 		struct {
 			s32 fd;
 			short events, revents;
-		} p[5] = { { signals, 1, 0 }, { my->control, 1, 0 }, { my->supervisor, 1, 0 }, { my->clones, 1, 0 }, { my->jumps, 1, 0 } };
+		} p[6] = { { signals, 1, 0 }, { my->control, 1, 0 }, { my->supervisor, 1, 0 }, { my->clones, 1, 0 }, { my->jumps, 1, 0 },
+			   { listener, 1 /* to be received */ | 4 /* to be answered */, 0 } };
 		// A supervisor that stopped with the program must go on with it, whoever
 		// continues the program: until it says that it is awake, since it may be
 		// about to stop.
-		if (wake && !my->stopped) {
-			woken = 1;
+		int due = wake && (called || !my->stopped);
+		if (due)
 			SYS(SYS_kill, parent, SIGCONT);
-		}
-		if (!wake)
+		if (!due)
 			slack(SLACK);
-		long ready = SYS(SYS_poll, p, 5, begun++ == 0 ? 0 : wake && (next < 0 || next > 10) ? 10 : next);
+		long ready = SYS(SYS_poll, p, 6, begun++ == 0 ? 0 : due && (next < 0 || next > 10) ? 10 : next);
 		slack(0);
 		if (ready < 0)
 			continue;
+		long n = 0;
+		if (p[1].revents) {
+			n = receive(&command, fd, 0x40 /* MSG_DONTWAIT */);
+			if (n > 0 && command == CMD_WAKE)
+				my->moved = my->grouped = 0; // what is read from here on came later
+		}
 		if (p[3].revents)
 			hear();
 		if (p[4].revents)
 			check_jumps();
+		if (p[5].revents) {
+			// Its shell has to see that it has stopped before it goes on.
+			SYS(SYS_poll, 0, 0, 20);
+			called = p[5].revents & p[5].events;
+			SYS(SYS_close, listener);
+			listener = -1;
+		}
 		while (SYS(SYS_read, signals, &si, sizeof si) == sizeof si) {
 			if (asked(&si)) {
 				bump();
 				continue;
 			}
-			if (si.ssi_signo == SIGCONT)
-				woken = 1;
-			if (si.ssi_signo != SIGCHLD)
+			if (si.ssi_signo >= SIGCONT && si.ssi_signo <= SIGTTOU) // all of job control, but SIGSTOP
+				my->grouped = now();
+			else if (si.ssi_signo != SIGCHLD)
 				report(MSG_SIGNAL, si.ssi_pid, si.ssi_signo, si.ssi_code);
 		}
 		// SIGCHLD is not queued twice: look every time. Where no process is left
@@ -119,7 +132,6 @@ __attribute__((used, noreturn)) void guardian(int cleared)
 			SYS(SYS_shutdown, my->control, 1 /* SHUT_WR */);
 		}
 		if (p[1].revents) {
-			long n = receive(&command, fd, 0x40 /* MSG_DONTWAIT */);
 			if (n > 0 && command == CMD_ADOPT && fd[0] >= 0) {
 				// Another supervisor serves from here on.
 				SYS(SYS_close, my->supervisor);
@@ -127,12 +139,15 @@ __attribute__((used, noreturn)) void guardian(int cleared)
 				continue;
 			}
 			if (n > 0 && (command == CMD_WAKE || command == CMD_AWAKE)) {
-				// Woken neither by us nor with its group, it was meant to
-				// pass the SIGCONT on.
-				if (wake && command == CMD_AWAKE && !woken && my->stopped)
-					SYS(SYS_kill, pid, SIGCONT);
 				wake = command == CMD_WAKE;
-				woken = 0;
+				called = 0;
+				if (listener >= 0)
+					SYS(SYS_close, listener);
+				listener = fd[0];
+				continue;
+			}
+			if (n > 0 && (command == CMD_CONTINUE || command == CMD_STOP)) {
+				hand_on(pid, command == CMD_STOP ? SIGTSTP : SIGCONT);
 				continue;
 			}
 			if (n != -EINTR && n != -11)

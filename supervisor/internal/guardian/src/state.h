@@ -39,7 +39,7 @@ struct launch {
 };
 
 enum { MSG_STARTED = 1, MSG_FAILED, MSG_EXEC_FAILED, MSG_EXIT, MSG_STOP, MSG_CONTINUE, MSG_SIGNAL };
-enum { CMD_KILL = 1, CMD_ADOPT, CMD_WAKE, CMD_AWAKE };
+enum { CMD_KILL = 1, CMD_ADOPT, CMD_WAKE, CMD_AWAKE, CMD_CONTINUE, CMD_STOP };
 enum { STEP_PRIVS = 1, STEP_FILTER, STEP_DENY, STEP_FORK, STEP_DIR, STEP_FILES };
 
 struct msg {
@@ -79,6 +79,9 @@ struct state {
 	int control, supervisor;
 	int stopped; // the program is
 	int stops;   // it was, and the supervisor was told
+	int ended;
+	u64 moved;   // when it was stopped or continued last, 0 if not since the supervisor stopped
+	u64 grouped; // when our group got a signal of job control, as far as we have read it
 
 	volatile u64 *generation;
 	u64 tick; // ms between two bumps, 0 for none

@@ -1,4 +1,6 @@
-// The processes that the program has started: who is left of them.
+// The processes that the program has started: who is left of them, and what becomes of the first.
+
+#define AGO 500 // ms: by how much later than the guardian the supervisor may learn of a signal
 
 static s32 number(const char *s)
 {
@@ -84,7 +86,9 @@ static int reap(s32 program)
 			m.status = err;
 			m.detail = my->shared.step;
 		}
+		my->moved = now();
 		my->stopped = m.type == MSG_STOP;
+		my->ended = m.type == MSG_EXIT || m.type == MSG_EXEC_FAILED;
 		my->stops |= my->stopped;
 		if (m.type == MSG_EXIT)
 			end = m;
@@ -96,4 +100,19 @@ static int reap(s32 program)
 	if (end.type)
 		tell_end(&end);
 	return pid != -ECHILD;
+}
+
+// hand_on sends the program a SIGCONT or SIGTSTP that the supervisor got, unless it was for
+// the whole group. Of such a one we have our own, but not always: a SIGCONT removes
+// stop signals that nobody has read yet, and these a SIGCONT (prepare_signal). So any of
+// them says as much, and for SIGCONT that the program has stopped or gone on since the
+// supervisor stopped for it.
+static void hand_on(s32 program, int sig)
+{
+	u64 t = now();
+	int whole = my->grouped && t - my->grouped < AGO;
+	if (sig == SIGCONT)
+		whole |= my->moved && (my->stopped || t - my->moved < AGO);
+	if (!whole && !my->ended)
+		SYS(SYS_kill, program, sig);
 }
