@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -45,12 +46,20 @@ func setUp(m *testing.M) int {
 	reflectBinary = os.Getenv("REFLECT_BINARY") // a binary that is built already
 	if reflectBinary == "" {
 		reflectBinary = filepath.Join(scratch, "reflect")
-		build := exec.Command("go", "build", "-ldflags="+early.LinkFlag, "-o", reflectBinary, "../cmd/reflect")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "go build ./cmd/reflect: %v\n%s", err, out)
+		if err := buildReflect(reflectBinary, "-ldflags="+early.LinkFlag); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 	}
 	return m.Run()
+}
+
+// buildReflect builds the command to a file.
+func buildReflect(path string, flags ...string) error {
+	build := exec.Command("go", slices.Concat([]string{"build", "-o", path}, flags, []string{"../cmd/reflect"})...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build ./cmd/reflect: %w\n%s", err, out)
+	}
+	return nil
 }

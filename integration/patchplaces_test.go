@@ -75,6 +75,38 @@ func TestPatchServedByItself(t *testing.T) {
 	}
 }
 
+// TestServedByItself: the same, where the sites of calls are followed, where threads of the
+// process execute something else meanwhile, and where the command ends meanwhile.
+func TestServedByItself(t *testing.T) {
+	needRoot(t)
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		t.Skipf("a file system of its own needs FUSE: %v", err)
+	}
+	notified := writePolicy(t, "version: 1\nrules:\n  - {calls: [getuid], mechanism: notify, do: {return: 77}}\n")
+	argv := []string{victim(t, "fuse.c", "glibc"), "mnt", placesCalls}
+	for name, p := range map[string]program{
+		"followed":          {argv: argv, flags: append(patchPolicy(t), "--sites")},
+		"execs":             {argv: append(argv, "3"), flags: patchPolicy(t)},
+		"execs, notify":     {argv: append(argv, "3"), flags: notified},
+		"execs, one CPU":    {argv: append(argv, "3"), flags: patchPolicy(t), alter: func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, "GOMAXPROCS=1") }},
+		"left behind":       {argv: []string{"sh", "-c", strings.Join(argv, " ") + " 1 & sleep 0.5"}, flags: []string{"-p", sameIDs(t, account{})}},
+		"left behind, late": {argv: []string{"sh", "-c", strings.Join(argv, " ") + " 1 & sleep 1"}, flags: []string{"-p", sameIDs(t, account{})}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p.timeout = 20 * time.Second
+			p.prepare = func(t *testing.T, dir string) { must(t, os.Mkdir(filepath.Join(dir, "mnt"), 0o755)) }
+			if name != "followed" {
+				p.works(t, "0 wrong")
+				return
+			}
+			c, o := p.count(t)
+			if patched, _ := count(c, "getuid"); describe(o.status) != "status 0" || o.stdout != "0 wrong\n" || patched < 900 || o.took > 5*time.Second {
+				t.Errorf("%s, %d calls by patched sites, in %v\n%s%s", describe(o.status), patched, o.took, o.stdout, o.stderr)
+			}
+		})
+	}
+}
+
 // sameIDs is a policy file in which getuid is what it is natively.
 func sameIDs(t *testing.T, who account) string {
 	t.Helper()

@@ -3,7 +3,9 @@ package integration
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -36,6 +38,7 @@ func TestTracer(t *testing.T) {
 		TestState, TestStateKeptByExec, TestStateInherited, TestInheritedLimits, TestSession, TestFewDescriptors,
 		TestDeath, TestCoreDump, TestSignalsToReflect, TestStop, TestOrphans,
 		TestInterrupt, TestStopAndContinue, TestStopWithoutFirstThread, TestShellOnTerminal, TestBackgroundRead, TestHangup,
+		TestBackgroundContinued, TestStopsItsGroup,
 		TestKilledAtStart, TestGuardianKilled, TestNothingLeft,
 		TestThirtyTwoBits, TestForeignCalls, TestOwnFilter, TestSandboxes, TestReflectInReflect,
 		TestDropUser, TestUnreadable, TestSetUserID, TestCapabilities,
@@ -219,6 +222,26 @@ func TestTracerStopsItself(t *testing.T) {
 	asTracer(t, func(t *testing.T) {
 		program{argv: []string{"/bin/bash", "-c", `(sleep 0.2; kill -CONT $$; echo continued) & kill -STOP $$; wait; echo end`}}.works(t, "continued", "end")
 	})
+}
+
+// TestTracerStopsNew: a process stops itself while the child that is to continue it waits
+// for a processor, and for its first stop.
+func TestTracerStopsNew(t *testing.T) {
+	exe := victim(t, "stopnew.c", "glibc")
+	var done atomic.Bool
+	defer done.Store(true)
+	for range runtime.NumCPU() {
+		go func() {
+			for !done.Load() {
+			}
+		}()
+	}
+	for _, m := range tracers {
+		t.Run(m, func(t *testing.T) {
+			p := program{argv: []string{exe, "100"}, flags: []string{"-m", m}}
+			p.works(t, "continued")
+		})
+	}
 }
 
 // TestTracerBeside: rules by different mechanisms serve one program.

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -94,7 +97,8 @@ func (term *terminal) expect(text string) string {
 		}
 		term.mu.Unlock()
 		if time.Now().After(deadline) {
-			term.t.Fatalf("the terminal never showed %q; since the last: %q", text, rest)
+			who, _ := exec.Command("ps", "-o", "pid,ppid,pgid,tpgid,stat,wchan:20,args", "--sid", strconv.Itoa(term.cmd.Process.Pid)).Output()
+			term.t.Fatalf("the terminal never showed %q; since the last: %q\n%s", text, rest, who)
 		}
 	}
 }
@@ -106,6 +110,27 @@ func (term *terminal) command(line string) string {
 	term.expect("\n") // the echo
 	return term.expect(prompt)
 }
+
+// await waits until a program runs in the session, in a state of proc(5): "RS" unless it is stopped.
+func (term *terminal) await(program, states string) {
+	term.t.Helper()
+	session := strconv.Itoa(term.cmd.Process.Pid)
+	comm := filepath.Base(program)
+	comm = comm[:min(len(comm), 15)] // TASK_COMM_LEN
+	eventually(term.t, 15*time.Second, program+" in a state of "+states, func() bool {
+		stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+		return slices.ContainsFunc(stats, func(stat string) bool {
+			b, _ := os.ReadFile(stat)
+			name, rest, _ := strings.Cut(string(b), ") ")
+			_, name, _ = strings.Cut(name, "(")
+			f := strings.Fields(rest)
+			return len(f) > 3 && name == comm && f[3] == session && strings.Contains(states, f[0])
+		})
+	})
+}
+
+// untilStopped is what a shell runs until it has seen a job stop.
+const untilStopped = `until [ -n "$(jobs -s)" ]; do sleep 0.05; done`
 
 const (
 	ctrlC         = "\x03"
@@ -144,6 +169,7 @@ func TestInterrupt(t *testing.T) {
 		term.expect("\n")
 		for range 3 {
 			term.send(ctrlC)
+			said += term.expect("^C") + "^C" // the next key would drop an echo that nobody has read (isig)
 			time.Sleep(150 * time.Millisecond)
 		}
 		term.send(ctrlBackslash)
@@ -152,19 +178,20 @@ func TestInterrupt(t *testing.T) {
 		// One that dies of it, directly, in a pipeline, and in a loop, which bash
 		// leaves only if the program died of SIGINT.
 		term.send(run + "/bin/sleep 20\n")
-		time.Sleep(300 * time.Millisecond)
+		term.await("sleep", "S")
 		term.send(ctrlC)
 		said += term.expect(prompt) + term.command("echo $?")
 		term.send("while true; do " + run + "/bin/sleep 20; done\n")
-		time.Sleep(300 * time.Millisecond)
+		term.await("sleep", "S")
 		term.send(ctrlC)
 		said += term.expect(prompt) + term.command("echo $?")
 		term.send(run + "/bin/sh -c 'trap \"echo trapped\" INT; sleep 20; echo after' | (trap '' INT; cat)\n")
-		time.Sleep(300 * time.Millisecond)
+		term.await("cat", "S")
+		term.await("sleep", "S")
 		term.send(ctrlC)
 		said += term.expect(prompt) + term.command("echo $?")
 		term.send("ulimit -c 0; " + run + "/bin/sleep 20\n")
-		time.Sleep(300 * time.Millisecond)
+		term.await("sleep", "S")
 		term.send(ctrlBackslash)
 		said += term.expect(prompt) + term.command("echo $?")
 		// The terminal echoes a key after it has sent the signal (n_tty_receive_signal_char), so
@@ -191,25 +218,27 @@ func TestStopAndContinue(t *testing.T) {
 		term.expect("ready")
 		term.expect("\n")
 		for range 3 {
-			time.Sleep(100 * time.Millisecond)
+			term.await(signals, "RS")
 			term.send(ctrlZ)
 			said += term.expect(prompt) + term.command("echo $?; jobs")
 			term.send("fg\n")
 			said += term.expect("count 30\r\n")
 		}
-		time.Sleep(100 * time.Millisecond)
+		term.await(signals, "RS")
 		term.send(ctrlC)
 		time.Sleep(150 * time.Millisecond)
 		term.send(ctrlZ)
 		said += term.expect(prompt) + term.command("bg")
-		time.Sleep(100 * time.Millisecond)
-		said += term.command("jobs -r")
-		said += term.command("kill -STOP %1; sleep 0.3")
+		term.await(signals, "RS")
+		said += term.command("sleep 0.1; jobs -r")
+		said += term.command("kill -STOP %1; " + untilStopped)
 		said += term.command("jobs -s")
-		said += term.command("kill -CONT %1; sleep 0.3; jobs -r")
+		said += term.command("kill -CONT %1")
+		term.await(signals, "RS")
+		said += term.command("sleep 0.3; jobs -r") // it goes on
 		term.send("fg\n")
 		said += term.expect("count 30\r\n")
-		time.Sleep(100 * time.Millisecond)
+		term.await(signals, "RS")
 		term.send(ctrlBackslash)
 		said += term.expect(prompt) + term.command("echo $?; jobs")
 		// SIGCONT comes from the shell, as often as it likes.
@@ -241,16 +270,16 @@ func TestShellOnTerminal(t *testing.T) {
 		term.expect(prompt)
 		said += term.command("tty | tr -d 0-9; stty size; echo $-")
 		term.send("sleep 20\n")
-		time.Sleep(300 * time.Millisecond)
+		term.await("sleep", "S")
 		term.send(ctrlZ)
 		said += term.expect(prompt) + term.command("jobs")
 		term.send("fg\n")
 		term.expect("sleep 20\r\n")
-		time.Sleep(100 * time.Millisecond)
+		term.await("sleep", "S")
 		term.send(ctrlC)
 		said += term.expect(prompt) + term.command("echo $?")
 		term.send("sleep 20\n")
-		time.Sleep(300 * time.Millisecond)
+		term.await("sleep", "S")
 		term.send(ctrlC)
 		said += term.expect(prompt) + term.command("echo $?")
 		term.send("cat\n")
@@ -274,13 +303,11 @@ func TestShellOnTerminal(t *testing.T) {
 // stopped by SIGTTIN, and the shell learns of it.
 func TestBackgroundRead(t *testing.T) {
 	onTerminal(t, func(term *terminal, run string) string {
-		said := term.command(run + "/bin/cat &")
-		time.Sleep(400 * time.Millisecond)
-		said += term.command("")
+		said := term.command(run+"/bin/cat &") + term.command(untilStopped)
 		said += term.command("jobs")
 		term.send("fg\n")
 		term.expect("cat\r\n")
-		time.Sleep(100 * time.Millisecond)
+		term.await("cat", "S")
 		term.send("typed\n")
 		said += term.expect("typed\r\ntyped\r\n")
 		term.send(ctrlD)

@@ -200,6 +200,7 @@ func TestSignalMechanisms(t *testing.T) {
 				TestInheritedLimits, TestSession, TestFewDescriptors,
 				TestDeath, TestCoreDump, TestSignalsToReflect, TestStop, TestOrphans,
 				TestInterrupt, TestStopAndContinue, TestStopWithoutFirstThread, TestShellOnTerminal, TestBackgroundRead, TestHangup,
+				TestBackgroundContinued, TestDaemonOfAStoppedJob, TestKillStoppedJob, TestStopsItsGroup,
 				TestKilledAtStart, TestGuardianKilled, TestNothingLeft, TestForeignCalls, TestSandboxes,
 				TestUrgentStorm, TestThousandProcesses, TestTenThousandExecs, TestInterpreters,
 				TestTracedInside, TestGit, TestCompiler, TestTar, TestRedis, TestNginx,

@@ -129,7 +129,7 @@ BEHAVIOUR(signal_interrupts_a_long_draw)
 	for (int flags = 0; flags < 2; flags++) {
 		handle(SIGALRM, on_alarm, flags ? SA_RESTART : 0);
 		long r = 0;
-		for (int i = 0; i < 7 && r <= 0; i++) { // again, and later, where the signal was first
+		for (int i = 0; i < 7 && (r <= 0 || r == (long)n); i++) { // again, and later, where the signal was first
 			struct itimerval t = { { 0, 0 }, { 0, 3000 << i } };
 			alarms = 0;
 			setitimer(ITIMER_REAL, &t, NULL);

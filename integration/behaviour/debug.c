@@ -1,6 +1,7 @@
 // Debuggers: a program that traces its children, and those that people use.
 #include "behaviour.h"
 #include <linux/ptrace.h>
+#include <linux/sched.h>
 #include <sys/user.h>
 
 static long trace(long request, pid_t pid, long addr, long data) { return syscall(SYS_ptrace, request, pid, addr, data); }
@@ -80,6 +81,91 @@ BEHAVIOUR(system_call_stops)
 			inside = 0, exits += info.exit.rval > 0;
 	}
 	printf("%d entries, %d exits, %d other stops\n", entries, exits, others);
+	say_status("child", status);
+}
+
+// More tracees at once than there is room for in any first table, each followed call by
+// call: they stop by turns, at entries and exits by turns, and nowhere else.
+BEHAVIOUR(tracer_of_many)
+{
+	enum { MANY = 620 };
+	static struct tracee {
+		pid_t pid;
+		int status, inside, nr, entries, exits, others;
+	} all[MANY];
+	int n, left = 0, entries = 0, exits = 0, others = 0, ends = 0;
+	for (n = 0; n < MANY; n++) {
+		pid_t pid = all[n].pid = fork();
+		if (pid == 0) {
+			trace_me();
+			raise(SIGSTOP);
+			child_calls();
+		}
+		if (waitpid(pid, &all[n].status, 0) != pid || !WIFSTOPPED(all[n].status))
+			break;
+		trace(PTRACE_SETOPTIONS, pid, 0, 1 | 0x100000); // tracesysgood, exitkill
+		left++;
+	}
+	printf("%d tracees\n", left);
+	while (left > 0) {
+		for (int i = 0; i < n; i++)
+			if (WIFSTOPPED(all[i].status))
+				go_on(PTRACE_SYSCALL, all[i].pid, all[i].status);
+		for (struct tracee *t = all; t < all + n; t++) {
+			struct ptrace_syscall_info info = { 0 };
+			if (!WIFSTOPPED(t->status))
+				continue;
+			if (waitpid(t->pid, &t->status, 0) != t->pid || !WIFSTOPPED(t->status)) {
+				left--;
+				ends += t->status == 5 << 8;
+				continue;
+			}
+			trace(PTRACE_GET_SYSCALL_INFO, t->pid, sizeof info, (long)&info);
+			if (t->status >> 8 != (SIGTRAP | 0x80) || t->inside != (info.op == PTRACE_SYSCALL_INFO_EXIT))
+				t->others++;
+			else if (t->inside)
+				t->inside = 0, t->exits += t->nr == SYS_getsid;
+			else
+				t->inside = 1, t->nr = info.entry.nr, t->entries += t->nr == SYS_getsid;
+		}
+	}
+	for (struct tracee *t = all; t < all + n; t++)
+		entries += t->entries, exits += t->exits, others += t->others;
+	printf("%d entries, %d exits, %d other stops, %d ended with 5\n", entries, exits, others, ends);
+}
+
+// A tracee is followed and ends; another gets its number, and is only to be let go on.
+BEHAVIOUR(tracee_with_the_number_of_another)
+{
+	int status, stops = 0;
+	pid_t pid = fork();
+	if (pid == 0) {
+		trace_me();
+		raise(SIGSTOP);
+		for (;;)
+			quiet_ok();
+	}
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status))
+		return;
+	trace(PTRACE_SETOPTIONS, pid, 0, 1);
+	for (int i = 0; i < 21; i++) {
+		go_on(PTRACE_SYSCALL, pid, status);
+		waitpid(pid, &status, 0);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	pid_t again = pid;
+	struct clone_args args = { .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&again, .set_tid_size = 1 };
+	pid = syscall(SYS_clone3, &args, sizeof args);
+	if (pid == 0) {
+		trace_me();
+		child_calls();
+	}
+	printf("the same number: %s\n", pid == again ? "yes" : library(pid)); // needs CAP_CHECKPOINT_RESTORE
+	while (pid > 0 && waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) && ++stops < 50)
+		go_on(PTRACE_CONT, pid, status);
+	printf("%d stops\n", stops);
 	say_status("child", status);
 }
 
@@ -270,6 +356,61 @@ BEHAVIOUR(tracer_and_signals)
 		trace(PTRACE_CONT, pid, 0, WSTOPSIG(status) == SIGUSR1 ? 0 : WSTOPSIG(status));
 	}
 	printf("%d stops\n", seen);
+	say_status("child", status);
+}
+
+// A signal comes between a call's entry and its end. The call may begin anew behind it, but each
+// entry has its exit before the handler runs. What the handler does is followed too.
+static void on_user_calling(int sig, siginfo_t *info, void *context)
+{
+	count += info->si_code == SI_USER && quiet_ok(), UNUSED(sig), UNUSED(context);
+}
+BEHAVIOUR(tracer_and_signals_at_entries)
+{
+	enum { ROUNDS = 60 };
+	pid_t pid = fork();
+	if (pid == 0) {
+		handle(SIGUSR1, on_user_calling, SA_RESTART);
+		trace_me();
+		raise(SIGSTOP);
+		for (int i = 0; i < ROUNDS; i++)
+			if (CALL(124, 0, 0, 0, 0) != getsid(0) || !quiet_ok())
+				_exit(1);
+		_exit(count);
+	}
+	int status, inside = 0, nr = 0, again = 0, done = 0, sent = 0, came = 0, wrong = 0;
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status))
+		return;
+	trace(PTRACE_SETOPTIONS, pid, 0, 1 | 0x100000); // tracesysgood, exitkill
+	for (;;) {
+		struct ptrace_syscall_info info = { 0 };
+		go_on(PTRACE_SYSCALL, pid, status);
+		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+			break;
+		if (status >> 8 == SIGUSR1) {
+			came++;
+			wrong += inside;
+			continue;
+		}
+		trace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, (long)&info);
+		if (status >> 8 != (SIGTRAP | 0x80) || inside != (info.op == PTRACE_SYSCALL_INFO_EXIT)) {
+			wrong++;
+			continue;
+		}
+		inside = !inside;
+		if (inside)
+			nr = info.entry.nr;
+		if (nr != SYS_getsid)
+			continue;
+		if (inside && !again)
+			sent += kill(pid, SIGUSR1) == 0;
+		if (!inside) {
+			again = info.exit.rval <= -512;
+			done += info.exit.rval == getsid(0);
+		}
+	}
+	printf("%d done, %d signals, %d came, %d wrong\n", done, sent, came, wrong);
 	say_status("child", status);
 }
 

@@ -1,10 +1,13 @@
-// fuse DIR CALLS: serves, as a file system, the file that it is itself, and executes that.
+// fuse DIR CALLS [THREADS [MS]]: serves, as a file system, the file that it is itself, and executes that.
 // Each request it answers after two calls at a site of their own, so that what waits for the
-// file also waits for these. What is executed makes calls, and says how many went wrong.
+// file also waits for these. What is executed makes calls, and says how many went wrong. Threads
+// of the process that executes it execute what there isn't meanwhile; all is served late then, or
+// by so many milliseconds.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,7 +49,7 @@ static struct fuse_attr attributes(uint64_t node, int file)
 }
 
 // Node 2 is the file, under any name. Nothing is cached.
-static void serve(int fd, int file)
+static void serve(int fd, int file, int late)
 {
 	static char b[1 << 18], data[1 << 17];
 	for (int i = 0;; i++) {
@@ -54,6 +57,7 @@ static void serve(int fd, int file)
 		if (n < 0)
 			_exit(2);
 		struct fuse_in_header *in = (void *)b;
+		usleep(late);
 		site(i);
 		site(i);
 		switch (in->opcode) {
@@ -106,12 +110,22 @@ static int calls(long n)
 	return wrong != 0;
 }
 
+static void *execute(void *unused)
+{
+	do
+		usleep(5000);
+	while (execl("/nonexistent", "nonexistent", (char *)0));
+	return unused;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 3)
 		return calls(argc > 1 ? atol(argv[1]) : 1000);
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC), file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), status;
 	char options[64], path[4096];
+	int threads = argc > 3 ? atoi(argv[3]) : 0;
+	pthread_t t;
 	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", fd);
 	if (fd < 0 || unshare(CLONE_NEWNS) || mount(0, "/", 0, MS_REC | MS_PRIVATE, 0) || mount("none", argv[1], "fuse", 0, options)) {
 		perror("mount");
@@ -119,6 +133,8 @@ int main(int argc, char **argv)
 	}
 	int pid = fork();
 	if (pid == 0) {
+		while (threads-- > 0)
+			pthread_create(&t, 0, execute, 0);
 		snprintf(path, sizeof path, "%s/program", argv[1]);
 		execl(path, path, argv[2], (char *)0);
 		perror("exec");
@@ -126,7 +142,7 @@ int main(int argc, char **argv)
 	}
 	int server = fork();
 	if (server == 0)
-		serve(fd, file);
+		serve(fd, file, argc > 4 ? 1000 * atoi(argv[4]) : threads > 0 ? 20000 : 0);
 	waitpid(pid, &status, 0);
 	kill(server, SIGKILL);
 	waitpid(server, 0, 0);
