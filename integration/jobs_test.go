@@ -158,6 +158,23 @@ func TestStoppedEither(t *testing.T) {
 	}
 }
 
+// TestStoppedThenKilled: a program that is killed while it is stopped ends for reflect, too,
+// which is stopped with it: natively its parent is told at once.
+func TestStoppedThenKilled(t *testing.T) {
+	exe := victim(t, "signals.c", "glibc")
+	for _, m := range []string{"patch", "notify", "trap", "ptrace", "ptrace-all"} {
+		under(t, m, func(t *testing.T) {
+			l := program{timeout: 10 * time.Second}.start(t, underReflect(nil, exe, "busy"))
+			must(t, syscall.Kill(l.pid, syscall.SIGSTOP))
+			eventually(t, 5*time.Second, m+": stopped", func() bool { return isStopped(l.pid) && inState(l.cmd.Process.Pid, "T") })
+			must(t, syscall.Kill(l.pid, syscall.SIGKILL))
+			if o := l.end(t); describe(o.status) != "signal killed" || o.stderr != "" {
+				t.Errorf("%s: %s %q", m, describe(o.status), o.stderr)
+			}
+		})
+	}
+}
+
 // TestContinuedAwake: the first process is stopped, and reflect is continued, which
 // has just been woken for a call of another.
 func TestContinuedAwake(t *testing.T) {

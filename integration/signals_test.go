@@ -140,9 +140,8 @@ func TestStop(t *testing.T) {
 // isStopped reports whether a process is stopped by a signal. With a tracer it looks
 // as if it were stopped for that, so it must have stayed so for a while.
 func isStopped(pid int) bool {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if !traced() {
-		return strings.Contains(string(b), ") T ")
+		return inState(pid, "T")
 	}
 	switches := func() string {
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -151,7 +150,13 @@ func isStopped(pid int) bool {
 	}
 	before := switches()
 	time.Sleep(5 * time.Millisecond)
-	return strings.Contains(string(b), ") t ") && switches() == before
+	return inState(pid, "t") && switches() == before
+}
+
+// inState reports whether /proc/PID/stat (proc(5)) has this letter for the first thread's state.
+func inState(pid int, letter string) bool {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return strings.Contains(string(b), ") "+letter+" ")
 }
 
 // TestOrphans leaves processes behind: they go on, are still served, and what they

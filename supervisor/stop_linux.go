@@ -40,9 +40,15 @@ func (r *rest) goesOn() {
 // waits for an answer has the guardian continue us, and we rest again when no more calls come.
 func (c *Cmd) rest() {
 	r := &c.resting
-	rests, listener := func() bool { return isStopped(c.pid) }, c.run.listener
-	if t := c.run.tracer; t != nil {
-		rests, listener = func() bool { return t.rests(c.pid, r.by) }, -1
+	rests, wakes := func() bool { return isStopped(c.pid) }, c.run.listener
+	t := c.run.tracer
+	if t != nil && r.by != 0 {
+		rests, wakes = func() bool { return t.rests(c.pid, r.by) }, -1
+		// Its end is told to its parent once its tracer has seen it.
+		if end, err := unix.PidfdOpen(c.pid, 0); err == nil {
+			defer unix.Close(end)
+			wakes = end
+		}
 	}
 	// The news may be old: if the terminal's signal stopped us as well, before it
 	// was caught, we hear of it after both were continued.
@@ -59,8 +65,8 @@ func (c *Cmd) rest() {
 		if c.relay.decided(); c.pending() {
 			return
 		}
-		c.sleep(listener)
-		if listener < 0 {
+		c.sleep(wakes)
+		if t != nil {
 			r.goesOn()
 			return
 		}
@@ -115,14 +121,14 @@ func (r *run) callCount() (n uint64) {
 // sleep has us stopped while no exec is handed off: of one whose notification was answered the
 // guardian sees nothing, and its caller is stopped by us. Those that come meanwhile wait. Where one
 // takes longer than the patience we stop all the same, for the shell to see it, and are woken soon.
-func (c *Cmd) sleep(listener int) {
+func (c *Cmd) sleep(wakes int) {
 	if gate := &c.run.handing; gate.close(restPatience) {
 		defer gate.open()
-	} else if ready, err := unix.Eventfd(1, unix.EFD_CLOEXEC); err == nil && listener >= 0 {
+	} else if ready, err := unix.Eventfd(1, unix.EFD_CLOEXEC); err == nil && c.run.tracer == nil {
 		defer unix.Close(ready)
-		listener = ready // as if somebody waited for an answer
+		wakes = ready // as if somebody waited for an answer
 	}
-	c.relay.sleep(c.keeper, listener, c.resting.by)
+	c.relay.sleep(c.keeper, wakes, c.resting.by)
 }
 
 // decided waits until forward has made up its mind about all signals. Time goes on while
@@ -139,10 +145,10 @@ func (r *relay) decided() {
 	}
 }
 
-// sleep stops this process until it is continued: by who continues the program, or, if
-// there is a listener, for a call of another process.
-func (r *relay) sleep(k *keeper, listener int, sig unix.Signal) {
-	k.sendFile(guardian.CommandWake, listener)
+// sleep stops this process until it is continued: by who continues the program, or once
+// there is something to read from or to write to a descriptor, unless that is negative.
+func (r *relay) sleep(k *keeper, wakes int, sig unix.Signal) {
+	k.sendFile(guardian.CommandWake, wakes)
 	stopBy(sig)
 	k.send(guardian.CommandAwake)
 	r.mu.Lock()

@@ -77,8 +77,9 @@ func Decode(b []byte) (Message, error) {
 var CommandAdopt = []byte{2, 0, 0, 0}
 
 // CommandWake makes the guardian continue its parent, by SIGCONT, once the program
-// runs again, until CommandAwake ends that. If the listener comes with it, it does so too
-// when a notification waits there to be received or answered.
+// runs again, until CommandAwake ends that. If a descriptor comes with it, it does so too
+// when there is something to read from or to write to that: the listener's is a notification
+// to be received or answered.
 var (
 	CommandWake  = []byte{3, 0, 0, 0}
 	CommandAwake = []byte{4, 0, 0, 0}
