@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -32,6 +33,12 @@ func setUp(m *testing.M) int {
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		fmt.Fprintln(os.Stderr, "close_range:", err)
 		return 1
+	}
+	// And may ignore signals (nohup): what is caught here is at its default in what is executed.
+	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
 	}
 	var err error
 	if scratch, err = os.MkdirTemp("", "reflect-integration-"); err != nil {
