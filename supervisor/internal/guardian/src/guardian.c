@@ -85,8 +85,13 @@ __attribute__((used, noreturn)) void guardian(int cleared)
 			   { listener, 1 /* to be received */ | 4 /* to be answered */, 0 } };
 		// A supervisor that stopped with the program must go on with it, whoever
 		// continues the program: until it says that it is awake, since it may be
-		// about to stop.
-		int due = wake && (called || !my->stopped);
+		// about to stop. What it has said meanwhile comes first: it may be awake, have
+		// been told of another stop and rest for that.
+		struct {
+			s32 fd;
+			short events, revents;
+		} said = { my->control, 1, 0 };
+		int due = wake && (called || !my->stopped) && SYS(SYS_poll, &said, 1, 0) == 0;
 		if (due)
 			SYS(SYS_kill, parent, SIGCONT);
 		if (!due)
