@@ -35,9 +35,10 @@ func (t *tracer) handle(s stop) {
 			t.resume(th, 0)
 			return
 		}
-		// Stopped with its group, and to stay so until a SIGCONT.
-		t.setStopped(th.tid, true)
+		// Stopped with its group, and to stay so until a SIGCONT, of which its parent is
+		// told once it listens for that: before, we must not stop with it.
 		ptraceRequest(unix.PTRACE_LISTEN, th.tid, 0, 0)
+		t.setStopped(th.tid, true)
 	case unix.PTRACE_EVENT_EXEC:
 		t.exec(th, s.status)
 	default: // PTRACE_EVENT_FORK, VFORK and CLONE
