@@ -81,7 +81,7 @@ func TestDaemonOfAStoppedJob(t *testing.T) {
 // TestKillStoppedJob: a shell ends a stopped job, whose daemon keeps reflect awake, so that the shell takes
 // the job for a running one and doesn't continue it.
 func TestKillStoppedJob(t *testing.T) {
-	const daemon = "setsid bash -c 'while [ -e $0 ]; do /bin/true; echo -n x >>$0.beats; done' $0"
+	const daemon = "setsid bash -c 'while [ -e $0 ]; do /bin/true; echo -n x >>$0.beats; done; echo >$0.gone' $0"
 	onTerminal(t, func(term *terminal, run string) string {
 		for _, job := range []string{"job1", "job2", "job3"} {
 			file := filepath.Join(term.cmd.Dir, job)
@@ -103,6 +103,7 @@ func TestKillStoppedJob(t *testing.T) {
 			term.expect(prompt)
 			term.command("while kill -0 %1 2>/dev/null; do sleep 0.05; done")
 			must(t, os.Remove(file))
+			appears(file + ".gone") // the directory is the next session's
 		}
 		return ""
 	})

@@ -105,7 +105,7 @@
 #define chachaAvx512Off 0x7cc0UL
 #define chachaScalarOff 0x9bc0UL
 #define constantsOff 0x6cc0UL
-#define copiesOff 0x3160UL
+#define copiesOff 0x3180UL
 #define countedOff 0xa100UL
 #define countedDispatchOff 0x6b00UL
 #define cpuCallOff 0x6217UL
@@ -137,7 +137,7 @@
 #define obeyOff 0xdaeaUL
 #define openGateOff 0x10c00UL
 #define peekOff 0xc6f1UL
-#define planOff 0x2ff0UL
+#define planOff 0x3010UL
 #define pokeOff 0xc74fUL
 #define programOff 0xbe70UL
 #define ptraceOff 0xdacbUL
@@ -191,5 +191,5 @@
 #define dynamicRoomSize 288UL
 #define noteRoom 0x1918UL
 #define noteRoomSize 160UL
-#define copyRoom 0x3160UL
+#define copyRoom 0x3180UL
 #define copyRoomSize 192UL

@@ -108,13 +108,13 @@ const (
 	trapRules      = 0x400
 	trapSignals    = 0xfffd
 	trapSome       = 0xfffe
-	copiesOff      = 0x3160
+	copiesOff      = 0x3180
 	cpuCallOff     = 0x6217
 	cpuDispatchOff = 0x6b1f
 	cpuVdsoOff     = 0x5a63
 	epochCallOff   = 0x6291
 	foreignGateOff = 0x10c08
-	planOff        = 0x2ff0
+	planOff        = 0x3010
 	stubsOff       = 0x73000
 	tableOff       = 0x3240
 	trapsOff       = 0x4a00
@@ -201,5 +201,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x3160, 192}
+	copyRoom    = room{0x3180, 192}
 )

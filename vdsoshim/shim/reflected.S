@@ -28,6 +28,7 @@
 #include "generator.h"
 
 #define DW_RCX 2
+#define DW_R11 11
 #define DW_RIP 16
 
 #define TABLE (__ehdr_start + LINK_OFF + 8 * LINK_TABLE)(%rip)
@@ -38,6 +39,11 @@
 	/* The return address is in the record rcx. */
 	.macro CFI_RECORD
 	.cfi_escape 0x10, DW_RIP, 2, 0x70 + DW_RCX, STUB_RETURN
+	.endm
+
+	/* The record is in the upper half of a register: breg, const1u, shr, plus_uconst */
+	.macro CFI_RECORD_ABOVE reg
+	.cfi_escape 0x10, DW_RIP, 7, 0x70 + \reg, 0, 0x08, 32, 0x25, 0x23, STUB_RETURN
 	.endm
 
 /* Sets the flags for what jne asks: is the site, with what is behind it in reg,
@@ -68,9 +74,9 @@ shim_counted_dispatch:
 	seto %al
 	xchg %rax, %r11
 	shl $32, %rcx
+	CFI_RECORD_ABOVE DW_RCX
 	or %rcx, %r11
-	/* Somewhere in the upper half of r11, which no rule describes. */
-	.cfi_undefined rip
+	CFI_RECORD_ABOVE DW_R11
 	shr $32, %rcx
 	mov STUB_SITE(%rcx), %rcx
 	CMP_SITE %rcx, 0
@@ -177,7 +183,7 @@ shim_dispatch:
 	xchg %rax, %r11
 	mov (%rax), %rax
 	jmp *%rcx
-5:	.cfi_undefined rip
+5:	CFI_SITE
 	sub TABLE, %r11
 	shr $2, %r11d
 	FLAGS_BACK
@@ -201,7 +207,7 @@ shim_forget:
 	.cfi_register rip, rcx
 	movl $1, FORGET
 	lea -2(%rcx), %rcx
-	.cfi_undefined rip
+	CFI_SITE
 	jmp *%rcx
 	.balign 64, 0xcc
 	.cfi_endproc
@@ -234,7 +240,7 @@ shim_constants:
 	mov $0x11223344, %eax
 	.cfi_remember_state
 	lea -2(%rcx), %rcx
-	.cfi_undefined rip
+	.cfi_undefined rip	/* as CFI_SITE, for which there is no room */
 	jmp *%rcx
 	.cfi_restore_state
 	.balign CONSTANT_SIZE, 0xcc

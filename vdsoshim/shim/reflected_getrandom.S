@@ -234,7 +234,7 @@ shim_epoch_call:
 	sahf
 	mov $__NR_getrandom, %eax
 	lea -2(%rcx), %rcx
-	.cfi_undefined rip
+	CFI_SITE
 	jmp *%rcx
 	.balign 64, 0xcc
 	.cfi_restore_state

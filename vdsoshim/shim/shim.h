@@ -41,6 +41,8 @@
 #define STUB_SITE 48	/* the site */
 #define STUB_RETURN 56	/* the address behind the site */
 #define STUB_UNWIND STUB_RETURN	/* the same also in a stub: for unwinders, see shim_stubs */
+/* For unwinders: a call goes back to its site, which is in rcx: val_expression, rip, breg2 + 2 */
+#define CFI_SITE .cfi_escape 0x16, 16, 2, 0x72, 2
 
 #define SYSCALL_INSN 0x050f	/* 0f 05, as a word */
 #define SYSCALL_FIRST 0x0f	/* the byte that a breakpoint replaces; the word need not be aligned */

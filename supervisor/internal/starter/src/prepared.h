@@ -57,7 +57,7 @@ static const unsigned char gates[] = { 23, 38, };
 static const struct {
 	u32 at, value;
 } words[] = {
-	{ 0x3008, 0x1 },
+	{ 0x3028, 0x1 },
 	{ 0x3264, 0x1 },
 	{ 0x3268, 0x1 },
 	{ 0x326c, 0x1 },
