@@ -3,6 +3,7 @@ package meter
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -111,10 +112,18 @@ func TestWindows(t *testing.T) {
 				t.Errorf("way %d is missing", w)
 				continue
 			}
-			few, _, err1 := m.Window(w, 10, 16)
-			many, _, err2 := m.Window(w, 10000, 16)
-			if err1 != nil || err2 != nil || many <= few {
-				t.Errorf("way %d: %d cycles for 10 calls, %d for 10000: %v, %v", w, few, many, err1, err2)
+			few, many := uint64(math.MaxUint64), uint64(math.MaxUint64)
+			for range 5 { // one may be disturbed for longer than it takes
+				for calls, least := range map[int]*uint64{10: &few, 10000: &many} {
+					cycles, _, err := m.Window(w, calls, 16)
+					if err != nil {
+						t.Fatalf("way %d: %v", w, err)
+					}
+					*least = min(*least, cycles)
+				}
+			}
+			if many <= few {
+				t.Errorf("way %d: %d cycles for 10 calls, %d for 10000", w, few, many)
 			}
 		}
 	}

@@ -181,8 +181,8 @@ type Sample struct {
 	Around uint64 // of calls to warm up, and of pulses
 	Waited uint64 // of these for the core
 	Calls  uint64 // in all
-	// Pulse is the slower one of two pulses before and after the window: 19200
-	// instructions that do nothing, which take half as long again where another thread uses the same core.
+	// Pulse is the slower one of two pulses before and after the window: a loop that takes
+	// half as long again where another thread uses the same core, however little of it (pulse.h).
 	Pulse uint64
 }
 

@@ -23,8 +23,9 @@ type core struct {
 }
 
 const (
-	// A pulse takes 1.55 times as long where another thread is busy on the core (AMD Zen 5).
-	busyBy = 1.2
+	// A pulse takes 1.4 to 1.6 times as long where another thread uses the core (AMD Zen 5), and
+	// varies by 4 % alone.
+	busyBy = 1.15
 	// So many pulses tell what it takes alone, by the fastest ones: it changes with the
 	// processor's frequency, for which they are the last second or two.
 	lastPulses  = 4096

@@ -14,7 +14,7 @@ func TestPulses(t *testing.T) {
 		for i := range n {
 			pulse := alone + uint64(i%7)
 			if i%4 != 0 { // others are there most of the time
-				pulse = pulse * 155 / 100
+				pulse = pulse * 140 / 100
 			}
 			c.saw(pulse)
 		}
@@ -26,7 +26,7 @@ func TestPulses(t *testing.T) {
 	c = core{}
 	for _, alone := range []uint64{2000, 1500, 2600} {
 		see(2*lastPulses, alone)
-		if got := c.limit(); got <= alone+7 || got >= alone*155/100 {
+		if got := c.limit(); got <= alone+7 || got >= alone*140/100 {
 			t.Errorf("%d, where a pulse takes %d alone", got, alone)
 		}
 	}

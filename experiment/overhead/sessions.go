@@ -240,7 +240,7 @@ func (b *bench) windows(without []*task) float64 {
 			continue
 		}
 		if n++; t.times > 1 {
-			n += littleTimes*littleWindow.Seconds()/window.Seconds() - 1
+			n += float64(t.times)*t.span.Seconds()/window.Seconds() - 1
 		}
 		if t.runsUp() && !up[t.by] {
 			up[t.by] = true

@@ -2,6 +2,7 @@ package overhead
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/sysreflect/sysreflect/experiment/meter"
 	"github.com/sysreflect/sysreflect/experiment/results"
@@ -20,13 +21,14 @@ type task struct {
 	latency bool // each call is to be timed by itself, too
 
 	calls  int
-	each   float64    // cycles, roughly
-	times  int        // windows in a round, if not one
-	round  []windowed // those of the last one, sorted
-	cycles []float64  // a call, for each round, with the loop
-	pulses []uint64   // of these windows, see core
-	known  bool       // well enough
-	done   bool       // it has no more rounds
+	each   float64       // cycles, roughly
+	times  int           // windows in a round, if not one
+	span   time.Duration // of each of these
+	round  []windowed    // those of the last one, sorted
+	cycles []float64     // a call, for each round, with the loop
+	pulses []uint64      // of these windows, see core
+	known  bool          // well enough
+	done   bool          // it has no more rounds
 	// Where another process serves, in nanoseconds a call: its processor time, and the time
 	// in which neither it nor the program had a processor.
 	supervisor, neither []float64

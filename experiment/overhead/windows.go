@@ -22,6 +22,10 @@ const (
 	littleTimes  = 15
 	littleWindow = window / 5
 
+	// So does what comes by a signal: in one of two ways, a fifth apart.
+	signalTimes  = 5
+	signalWindow = window * 2 / 5
+
 	// A patched site is one after the second call; the first ones also touch fresh
 	// memory.
 	warmCalls = 200
@@ -45,6 +49,11 @@ func (t *task) served() bool {
 		return elsewhereBy(by)
 	}
 	return elsewhereBy(t.by.mechanism)
+}
+
+// bySignal reports whether the task's calls come by a signal.
+func (t *task) bySignal() bool {
+	return t.call != "" && (t.by.mechanism == "trap" || t.by.mechanism == "sud") && !t.served()
 }
 
 // prepare makes the calls that come before anything counts, in a fresh process.
@@ -105,8 +114,15 @@ func (t *task) fit(hz float64) error {
 				cycles = min(cycles, again)
 			}
 			t.each = float64(cycles) / float64(calls)
-			if !t.served() && t.each < little.Seconds()*hz {
-				t.times, want = littleTimes, littleWindow.Seconds()*hz
+			switch {
+			case t.served():
+			case t.each < little.Seconds()*hz:
+				t.times, t.span = littleTimes, littleWindow
+			case t.bySignal():
+				t.times, t.span = signalTimes, signalWindow
+			}
+			if t.span > 0 {
+				want = t.span.Seconds() * hz
 			}
 			t.calls = max(least, int(want/t.each))
 			return nil
