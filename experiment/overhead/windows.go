@@ -22,7 +22,7 @@ const (
 	littleTimes  = 15
 	littleWindow = window / 5
 
-	// So does what comes by a signal: in one of two ways, a fifth apart.
+	// What comes by a signal goes one of two ways, too, a fifth apart.
 	signalTimes  = 5
 	signalWindow = window * 2 / 5
 
@@ -144,7 +144,7 @@ func (b *bench) order(last []*task, backward bool) []*task {
 	}
 	rng := rand.New(rand.NewPCG(1, uint64(b.rounds)))
 	var groups [][]*task
-	for turn := range littleTimes {
+	for turn := range max(littleTimes, signalTimes) {
 		place := map[string]int{}
 		for _, t := range b.tasks {
 			if t.done || turn >= max(1, t.times) {
