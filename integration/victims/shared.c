@@ -23,15 +23,11 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "site.h"
 
-#define SITE(name, nr)                                                                              \
-	asm(".text\n.balign 64\n.globl " #name "\n.type " #name ", @function\n" #name ":\n.cfi_startproc\n" \
-	    "	mov $" #nr ", %eax\n	syscall\n	ret\n.cfi_endproc\n.size " #name ", . - " #name "\n");   \
-	long name(long a, long b, long c)
-
-SITE(random_call, 318);
-SITE(constant_call, 102);
-SITE(passed_call, 110);
+SITE(random_call, "mov $318, %eax");
+SITE(constant_call, "mov $102, %eax");
+SITE(passed_call, "mov $110, %eax");
 
 static long uid, parent;
 static atomic_int wrong;
@@ -41,9 +37,9 @@ static void calls(long n)
 	unsigned char b[16] = {0}, last[16];
 	for (long i = 0; i < n; i++) {
 		memcpy(last, b, sizeof b);
-		if (random_call((long)b, sizeof b, 0) != sizeof b || !memcmp(b, last, sizeof b))
+		if (random_call((long)b, sizeof b, 0, 0) != sizeof b || !memcmp(b, last, sizeof b))
 			wrong++;
-		if (constant_call(0, 0, 0) != uid || passed_call(0, 0, 0) != parent)
+		if (constant_call(0, 0, 0, 0) != uid || passed_call(0, 0, 0, 0) != parent)
 			wrong++;
 	}
 }
@@ -54,7 +50,7 @@ static int other(void *arg)
 	// Its parent is another.
 	unsigned char b[16];
 	for (long i = 0; i < (long)arg; i++)
-		if (random_call((long)b, sizeof b, 0) != sizeof b || constant_call(0, 0, 0) != uid || passed_call(0, 0, 0) <= 0)
+		if (random_call((long)b, sizeof b, 0, 0) != sizeof b || constant_call(0, 0, 0, 0) != uid || passed_call(0, 0, 0, 0) <= 0)
 			wrong++;
 	other_done = 1;
 	syscall(SYS_exit, 0);
@@ -111,7 +107,7 @@ static void *cancelled(void *arg)
 	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, 0);
 	for (;;) {
 		unsigned char b[16];
-		if (random_call((long)b, sizeof b, 0) != sizeof b || constant_call(0, 0, 0) != uid || passed_call(0, 0, 0) != parent)
+		if (random_call((long)b, sizeof b, 0, 0) != sizeof b || constant_call(0, 0, 0, 0) != uid || passed_call(0, 0, 0, 0) != parent)
 			wrong++;
 	}
 	pthread_cleanup_pop(0);

@@ -7,14 +7,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-// Each site has a word of its own for the instruction before it, NAME, and a name for
-// the `syscall` instruction, NAME_site.
-#define SITE(name, before)                                                                  \
-	asm(".text\n.balign 64\n.globl " #name ", " #name "_site\n.type " #name ", @function\n"  \
-	    #name ":\n.cfi_startproc\n	" before "\n" #name "_site:\n	syscall\n" #name "_back:\n	ret\n" \
-	    ".cfi_endproc\n.size " #name ", . - " #name "\n");                               \
-	long name(long a, long b, long c, long d)
+#include "site.h"
 
 SITE(by_constant, "mov $102, %eax");
 SITE(by_pass, "mov $110, %eax");

@@ -14,22 +14,16 @@
 #include <ucontext.h>
 #include <unistd.h>
 #include <unwind.h>
+#include "site.h"
 
-// The number comes first, so that a call of another number may come by the same site.
-#define SITE(name, load)                                                                                \
-	asm(".text\n.balign 64\n.globl " #name "\n.type " #name ", @function\n" #name ":\n.cfi_startproc\n" \
-	    "	mov %rdi, %rax\n	mov %rsi, %rdi\n	mov %rdx, %rsi\n	mov %rcx, %rdx\n" load          \
-	    "	syscall\n	ret\n.cfi_endproc\n.size " #name ", . - " #name "\n");                             \
-	long name(long nr, long a, long b, long c)
+SITE(any_call, "mov %rcx, %rax"); // the number is the fourth argument
+SITE(random_call, "mov $318, %eax");
+SITE(constant_call, "mov $102, %eax");
+SITE(other_constant_call, "mov $104, %eax");
+SITE(passed_call, "mov $110, %eax");
 
-SITE(any_call, "");
-SITE(random_call, "	mov $318, %eax\n");
-SITE(constant_call, "	mov $102, %eax\n");
-SITE(other_constant_call, "	mov $104, %eax\n");
-SITE(passed_call, "	mov $110, %eax\n");
-
-// stepped calls f(nr, a, b, c) with the trap flag set.
-long stepped(void *f, long nr, long a, long b, long c);
+// stepped calls f(a, b, c, nr) with the trap flag set.
+long stepped(void *f, long a, long b, long c, long nr);
 extern const char stepped_end[];
 asm("	.text\n.globl stepped\n"
     "stepped:\n"
@@ -111,16 +105,16 @@ int main(int argc, char **argv)
 	sigaction(SIGTRAP, &sa, NULL);
 	for (int t = argc > 1 ? atoi(argv[1]) : 0; t; t--) {
 		for (int i = 0; i < n; i++)
-			calls[i].f(calls[i].nr, calls[i].a, calls[i].b, 0);
+			calls[i].f(calls[i].a, calls[i].b, 0, calls[i].nr);
 		if (t % 16 == 0)
 			usleep(1000);
 	}
 	for (int i = 0; i < n; i++) {
-		long r = calls[i].f(calls[i].nr, calls[i].a, calls[i].b, 0), s = stepped(calls[i].f, calls[i].nr, calls[i].a, calls[i].b, 0);
+		long r = calls[i].f(calls[i].a, calls[i].b, 0, calls[i].nr), s = stepped(calls[i].f, calls[i].a, calls[i].b, 0, calls[i].nr);
 		if (r != s)
 			printf("call %d: %ld, stepped through %ld\n", i, r, s);
 	}
-	printf("enough steps %d\n", steps > n * 8);
+	printf("enough steps %d\n", steps > n * 4);
 	for (int i = 0; i < places; i++)
 		where(lost[i]);
 	return 0;
