@@ -116,6 +116,16 @@ func TestSignalDropped(t *testing.T) {
 	}
 }
 
+// TestResent: what comes while a handler that blocks it runs, comes again once the handler's frame
+// is gone.
+func TestResent(t *testing.T) {
+	for how, flags := range bySignal(t) {
+		t.Run(how, func(t *testing.T) {
+			program{argv: []string{victim(t, "resent.c", "glibc")}, flags: flags}.works(t, "another signal: 20000 handled, 0 elsewhere")
+		})
+	}
+}
+
 // known are calls whose numbers are no results of every day: of read and write nobody can know
 // whether they were dropped, see docs/mechanisms.md.
 const (

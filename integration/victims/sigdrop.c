@@ -1,10 +1,11 @@
 /* Makes a call that is trapped while another thread keeps sending this one SIGSYS: the
  * kernel keeps one SIGSYS for a thread. Prints how many calls had another result, or were
- * made twice. */
+ * made twice, and whether its handlers stood on each other. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,11 +13,16 @@
 static volatile long caught;
 static pthread_t target;
 static volatile int stop;
+static char *volatile lowest;
 
 static void on_signal(int sig)
 {
+	char here;
+
 	(void)sig;
 	caught++;
+	if (!lowest || &here < lowest)
+		lowest = &here;
 }
 
 static void *pester(void *arg)
@@ -53,6 +59,9 @@ int main(void)
 		wrong++;
 	stop = 1;
 	pthread_join(other, NULL);
+	/* One frame, what the C library has on the stack, and some. */
+	if (lowest && (char *)&wrong - lowest > 2 * (long)getauxval(AT_MINSIGSTKSZ) + 2048)
+		wrong++;
 	printf("wrong %ld, caught some %d\n", wrong, caught > 0);
 	return wrong != 0;
 }

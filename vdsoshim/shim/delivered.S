@@ -151,18 +151,28 @@ shim_restorer:
 	jne 2f
 	xor %eax, %eax
 	mov %eax, %es
+	/* From here on SIGSYS could come on top of the frame that is about to go away, and
+	 * the next one on top of that: it waits until that has gone, see own.c. */
+	.globl shim_returning
+	.hidden shim_returning
+shim_returning:
 	cmpl $0, (__ehdr_start + SIGSYS_OFF + SIGSYS_STATE + STATE_HELD)(%rip)
 	je 2f
+	mov $BLOCKED, %eax
+	mov %eax, %es
 	mov %rsp, %rbp
 	and $-16, %rsp
-	call shim_requeue
+	call shim_return_held
 	mov %rbp, %rsp
-	jmp 2f
+2:	mov $__NR_rt_sigreturn, %eax
+	jmp shim_handled
+	.globl shim_returning_end
+	.hidden shim_returning_end
+shim_returning_end:
 1:	andb $~SIGSYS_BIT, UC_MASK + SIGSYS_BYTE(%rsp)
 	mov $BLOCKED, %eax
 	mov %eax, %es
-2:	mov $__NR_rt_sigreturn, %eax
-	jmp shim_handled
+	jmp 2b
 	.balign 16, 0xcc
 	.cfi_endproc
 	.size shim_restorer, . - shim_restorer

@@ -8,6 +8,7 @@
 
 #define EINTR 4
 #define SI_USER 0
+#define SIG_BLOCK 0
 #define SIG_SETMASK 2
 #define SIG_DFL 0
 #define SIG_IGN 1
@@ -91,6 +92,28 @@ void HIDDEN shim_requeue(void)
 
 	if (shim_take(&info))
 		shim_queue(shim_tid(), &info);
+}
+
+/* The same where a handler that blocked it returns: the kernel keeps it until the handler's
+ * frame is gone. Handlers for one signal after the other need the stack of one. */
+void HIDDEN shim_return_held(void)
+{
+	u64 sys = SYS_BIT;
+
+	gate(__NR_rt_sigprocmask, SIG_BLOCK, (long)&sys, 0, SIGSET, 0, 0);
+	set_blocks(0);
+	shim_requeue();
+}
+
+/* Likewise for one that comes while a handler returns, in the last instructions before the
+ * kernel has the mask that was. */
+static int returns(const struct info *info, struct context *uc)
+{
+	if (uc->rip - (u64)shim_returning >= (u64)(shim_returning_end - shim_returning) && uc->rip != (u64)shim_handled)
+		return 0;
+	uc->mask |= SYS_BIT;
+	shim_queue(shim_tid(), info);
+	return 1;
 }
 
 /* Whether the site that ends at back has made calls of number nr by a signal, as far as is
@@ -233,6 +256,8 @@ u64 HIDDEN shim_program(struct info *info, struct context *uc, u32 number, int f
 		hold(info);
 		return 0;
 	}
+	if (!forced && returns(info, uc))
+		return 0;
 	if (forced) {
 		shim_unexit(uc);
 		info->addr = uc->rip;

@@ -10,7 +10,7 @@
 
 /* Offsets from the image's first byte, which is the region's base. */
 #define IMAGE_SIZE 0x12000
-#define EXITS_OFF 0xe000	/* the gate, and what a signal handler leaves by: see exits.S */
+#define EXITS_OFF 0xe600	/* the gate, and what a signal handler leaves by: see exits.S */
 #define EXITS_SIZE 0x3400
 #define CONTROL_OFF 0x12000	/* shared with the supervisor, read-only here */
 #define LINK_OFF 0x13000	/* private: struct link, read-only after the handoff */

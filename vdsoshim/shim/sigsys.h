@@ -219,6 +219,7 @@ extern const struct traps HIDDEN shim_traps;
 #define SYS_BIT (1UL << (SIGSYS - 1))
 
 extern const char HIDDEN shim_actions[], HIDDEN shim_restorer[], HIDDEN shim_exits[];
+extern const char HIDDEN shim_returning[], HIDDEN shim_returning_end[], HIDDEN shim_handled[];
 
 static inline int blocks(void)
 {
