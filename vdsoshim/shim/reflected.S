@@ -240,7 +240,7 @@ shim_constants:
 	mov $0x11223344, %eax
 	.cfi_remember_state
 	lea -2(%rcx), %rcx
-	.cfi_undefined rip	/* as CFI_SITE, for which there is no room */
+	CFI_SITE
 	jmp *%rcx
 	.cfi_restore_state
 	.balign CONSTANT_SIZE, 0xcc
