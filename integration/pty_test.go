@@ -44,6 +44,12 @@ func openTerminal(t *testing.T, who account) *terminal {
 	slave, err := os.OpenFile(name, os.O_RDWR|unix.O_NOCTTY, 0)
 	must(t, err)
 	defer slave.Close()
+	// A key's signal would drop what was written and not yet read, and what a fast shell writes
+	// after the signal, too (isig in n_tty.c).
+	settings, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
+	must(t, err)
+	settings.Lflag |= unix.NOFLSH
+	must(t, unix.IoctlSetTermios(int(slave.Fd()), unix.TCSETS, settings))
 	if who.cred != nil {
 		must(t, os.Chown(name, int(who.cred.Uid), int(who.cred.Gid)))
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -69,7 +71,9 @@ type Cmd struct {
 	failure error // why the tree ended without an exit status
 	relay   relay
 	resting rest
-	turn    *os.File // a successor's, see Detach
+	lending sync.Mutex // of the terminal, and of
+	others  time.Time  // when somebody else was seen in our process group
+	turn    *os.File   // a successor's, see Detach
 	pid     int
 	inline  bool // Wait does what otherwise a goroutine does
 	ended   bool // the program's first process has, or its tree

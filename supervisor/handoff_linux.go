@@ -58,10 +58,18 @@ func (r *run) exec(n *notification, begun func()) {
 	}
 }
 
+// executes notes that a process of the run is about to execute something.
+func (r *run) executes() {
+	r.execs.Add(1)
+	if r.atExec != nil {
+		r.atExec()
+	}
+}
+
 // handOff is exec for who wants to stay attached: it returns the caller, stopped
 // after its handoff, or nil where that was let go or is gone.
 func (r *run) handOff(n *notification, alone bool, options uintptr, begun func()) *tracee {
-	r.execs.Add(1)
+	r.executes()
 	if r.refuse(n) {
 		return nil
 	}

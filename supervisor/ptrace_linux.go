@@ -305,7 +305,7 @@ type leaving struct {
 
 // passExec answers an exec of one of our tracees; the event comes to the tracer.
 func (t *tracer) passExec(s *server) {
-	t.r.execs.Add(1)
+	t.r.executes()
 	if t.r.refuse(&s.n) {
 		return
 	}

@@ -116,6 +116,7 @@ func (c *Cmd) relayCaught() {
 		case sender == unix.Getpid(): // SIGXFSZ for a write of our own, see beyondFileSize
 		case sig == unix.SIGCONT:
 			if sender != c.keeper.pid { // it is for us alone
+				c.lend(c.resting.had)
 				c.keeper.send(guardian.CommandContinue)
 			}
 		case sig == unix.SIGTSTP:
@@ -134,13 +135,13 @@ func (c *Cmd) forward(sig unix.Signal, sender int) {
 	}
 	// A key goes to the whole group (isig), however late the guardian may be to tell.
 	key := sender == theKernel && (sig == unix.SIGINT || sig == unix.SIGQUIT)
-	switch {
-	case c.relay.wholeGroup(sig):
-		if c.mistaken(sig, sender) {
-			unix.Kill(0, unix.SIGCONT)
+	if c.relay.wholeGroup(sig) || key {
+		if c.ledAway() {
+			unix.Kill(-c.pid, sig)
 		}
-		return
-	case key && c.inOurGroup():
+		if c.mistaken(sig, sender) {
+			c.goOn()
+		}
 		return
 	}
 	select {
@@ -160,12 +161,6 @@ func (c *Cmd) mistaken(sig unix.Signal, sender int) bool {
 func mySession() int {
 	session, _ := unix.Getsid(0)
 	return session
-}
-
-// inOurGroup reports whether the program is in this process's group.
-func (c *Cmd) inOurGroup() bool {
-	group, err := unix.Getpgid(c.pid)
-	return err == nil && group == unix.Getpgrp()
 }
 
 // wholeGroup reports whether the guardian got sig too, at about this time.

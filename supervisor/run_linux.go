@@ -53,6 +53,9 @@ type run struct {
 	countFilters sync.Once
 	denies       bool
 
+	// atExec is called at each exec, unless it is nil.
+	atExec func()
+
 	// first is the thread id of the program's first process until that has
 	// executed the program, then 0.
 	first atomic.Int32

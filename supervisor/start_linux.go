@@ -186,6 +186,9 @@ func (c *Cmd) begin(r *run) error {
 func (c *Cmd) has(r *run, pid int) {
 	c.run, c.pid = r, pid
 	c.exited, c.waited, c.empty = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	if c.relay.active && unix.Getpgrp() == unix.Getpid() {
+		r.atExec = c.atExec
+	}
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -17,13 +17,17 @@ import (
 type rest struct {
 	by     unix.Signal // what stopped it, 0 if it goes on
 	shell  terminal
+	had    bool          // the group that the program leads had the terminal
 	anyway time.Duration // restAnyway, and twice as long each time
 
 	awake, quiet time.Time // since when we are, and no call has come; zero if we were not woken yet
 	calls        uint64
 }
 
-func (r *rest) begin(by unix.Signal) { *r = rest{by: by, shell: openTerminal(), anyway: restAnyway} }
+func (r *rest) begin(by unix.Signal, pid int) {
+	*r = rest{by: by, shell: openTerminal(), anyway: restAnyway}
+	r.had = r.shell.group() == pid
+}
 
 // goesOn notes that the program was continued, or did end.
 func (r *rest) goesOn() {
@@ -53,11 +57,14 @@ func (c *Cmd) rest() {
 	// The news may be old: if the terminal's signal stopped us as well, before it
 	// was caught, we hear of it after both were continued.
 	for r.by != 0 && !c.pending() {
-		if !rests() {
+		if !rests() || c.wantsOurs() {
 			r.goesOn()
 			return
 		}
-		r.shell.look()
+		if r.shell.look() {
+			c.lend(r.had)
+			c.goOn()
+		}
 		if c.busy() {
 			time.Sleep(time.Millisecond)
 			continue

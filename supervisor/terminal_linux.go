@@ -16,17 +16,32 @@ func openTerminal() terminal {
 	return terminal{fd: fd}
 }
 
-// look continues this process's group if it has been given the terminal again: where a
+// look reports whether this process's group has been given the terminal again: where a
 // shell has seen us go on for a call, its fg sends no SIGCONT.
-func (t *terminal) look() {
-	switch group, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP); {
-	case err != nil:
+func (t *terminal) look() bool {
+	switch group := t.group(); {
+	case group < 0:
 	case group != unix.Getpgrp():
 		t.lost = true
 	case t.lost:
 		t.lost = false
-		unix.Kill(0, unix.SIGCONT)
+		return true
 	}
+	return false
+}
+
+// group is the terminal's foreground process group, negative if there is none.
+func (t *terminal) group() int {
+	group, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP)
+	if err != nil {
+		return -1
+	}
+	return group
+}
+
+// give makes a group the terminal's foreground group, which must be ours.
+func (t *terminal) give(group int) bool {
+	return unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, group) == nil
 }
 
 func (t *terminal) close() {

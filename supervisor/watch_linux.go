@@ -79,7 +79,7 @@ func (c *Cmd) watch() {
 		case guardian.Stop:
 			c.resting.goesOn()
 			if c.relay.active {
-				c.resting.begin(unix.WaitStatus(m.Status).StopSignal())
+				c.resting.begin(unix.WaitStatus(m.Status).StopSignal(), c.pid)
 			}
 		case guardian.Continue:
 			c.resting.goesOn()

@@ -102,6 +102,13 @@ static int reap(s32 program)
 	return pid != -ECHILD;
 }
 
+// led_away is Cmd.ledAway: the program leads a group of its own, where natively it would lead ours.
+static int led_away(s32 program)
+{
+	long group = SYS(SYS_getpgid, 0);
+	return group == SYS(SYS_getppid) && SYS(SYS_getpgid, program) == program && SYS(SYS_getsid, program) == SYS(SYS_getsid, 0);
+}
+
 // hand_on sends the program a SIGCONT or SIGTSTP that the supervisor got, unless it was for
 // the whole group. Of such a one we have our own, but not always: a SIGCONT removes
 // stop signals that nobody has read yet, and these a SIGCONT (prepare_signal). So any of
@@ -111,8 +118,11 @@ static void hand_on(s32 program, int sig)
 {
 	u64 t = now();
 	int whole = my->grouped && t - my->grouped < AGO;
-	if (sig == SIGCONT)
-		whole |= my->moved && (my->stopped || t - my->moved < AGO);
-	if (!whole && !my->ended)
-		SYS(SYS_kill, program, sig);
+	if (my->ended)
+		return;
+	if (whole && led_away(program))
+		program = -program;
+	else if (whole || (sig == SIGCONT && my->moved && (my->stopped || t - my->moved < AGO)))
+		return;
+	SYS(SYS_kill, program, sig);
 }
