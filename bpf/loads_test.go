@@ -70,7 +70,7 @@ func leftAlone(p *policy.Plan, d Data) bool {
 	if isExec(int(d.Nr)) {
 		return false
 	}
-	if UsesSignals(p) && IsSignalCall(int(d.Nr)) {
+	if UsesSignals(p) && findSignalCall(int(d.Nr)) != nil {
 		return false
 	}
 	rules := p.For(int(d.Nr))

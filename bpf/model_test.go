@@ -104,13 +104,16 @@ func model(p *policy.Plan, x Exempt, d *Data) uint32 {
 	return notify
 }
 
-// touchesSignals reports whether a call could block SIGSYS or replace its handler.
+// touchesSignals reports whether a call could block SIGSYS or replace its handler, or
+// installs a filter.
 func touchesSignals(name string, args *[6]uint64) bool {
 	switch name {
 	case "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigtimedwait", "rt_sigsuspend", "clone3", "ptrace", "wait4", "waitid":
 		return true
 	case "prctl":
-		return uint32(args[0]) == 59
+		return uint32(args[0]) == 59 || uint32(args[0]) == 22
+	case "seccomp":
+		return uint32(args[0]) == 1 && args[5] != OwnFilter
 	case "ppoll":
 		return args[3] != 0
 	case "epoll_pwait", "epoll_pwait2", "io_uring_enter":

@@ -12,10 +12,26 @@ import (
 // block SIGSYS or take its handler away are trapped too, whether a rule names them
 // or not, and the shim makes them (vdsoshim/shim/sigmask.c).
 
-// A signalCall is such a call, as far as conds hold.
+// And so are those by which a program takes a filter of its own, which may kill for
+// calls that the shim makes for itself: it does without them from then on.
+
+// A signalCall is such a call, as far as one of conds holds.
 type signalCall struct {
 	nr    int
-	conds []policy.Cond
+	conds [][]policy.Cond
+}
+
+// OwnFilter is the sixth argument, which the kernel does not look at, of the call of seccomp(2)
+// that installs a filter of ours under another.
+const OwnFilter = 0x7265666c
+
+func nonzero(arg int) []policy.Cond {
+	return []policy.Cond{{Arg: arg, Op: policy.NotEqual}}
+}
+
+// lowHalf compares half an argument, as the kernel does with an int.
+func lowHalf(arg int, value uint64) policy.Cond {
+	return policy.Cond{Arg: arg, Op: policy.MaskEqual, Mask: 1<<32 - 1, Value: value}
 }
 
 // signalCalls are in ascending order. Those that wait under a mask need one.
@@ -28,15 +44,16 @@ var signalCalls = [...]signalCall{
 	{unix.SYS_RT_SIGPENDING, nil},
 	{unix.SYS_RT_SIGTIMEDWAIT, nil},
 	{unix.SYS_RT_SIGSUSPEND, nil},
-	{unix.SYS_PRCTL, []policy.Cond{{Arg: 0, Op: policy.MaskEqual, Mask: 1<<32 - 1, Value: unix.PR_SET_SYSCALL_USER_DISPATCH}}},
+	{unix.SYS_PRCTL, [][]policy.Cond{{lowHalf(0, unix.PR_SET_SYSCALL_USER_DISPATCH)}, {lowHalf(0, unix.PR_SET_SECCOMP)}}},
 	{unix.SYS_WAITID, nil},
-	{unix.SYS_PSELECT6, []policy.Cond{{Arg: 5, Op: policy.NotEqual}}},
-	{unix.SYS_PPOLL, []policy.Cond{{Arg: 3, Op: policy.NotEqual}}},
-	{unix.SYS_EPOLL_PWAIT, []policy.Cond{{Arg: 4, Op: policy.NotEqual}}},
-	{unix.SYS_IO_PGETEVENTS, []policy.Cond{{Arg: 5, Op: policy.NotEqual}}},
-	{unix.SYS_IO_URING_ENTER, []policy.Cond{{Arg: 4, Op: policy.NotEqual}}},
+	{unix.SYS_PSELECT6, [][]policy.Cond{nonzero(5)}},
+	{unix.SYS_PPOLL, [][]policy.Cond{nonzero(3)}},
+	{unix.SYS_EPOLL_PWAIT, [][]policy.Cond{nonzero(4)}},
+	{unix.SYS_SECCOMP, [][]policy.Cond{{lowHalf(0, unix.SECCOMP_SET_MODE_FILTER), {Arg: 5, Op: policy.NotEqual, Value: OwnFilter}}}},
+	{unix.SYS_IO_PGETEVENTS, [][]policy.Cond{nonzero(5)}},
+	{unix.SYS_IO_URING_ENTER, [][]policy.Cond{nonzero(4)}},
 	{unix.SYS_CLONE3, nil},
-	{unix.SYS_EPOLL_PWAIT2, []policy.Cond{{Arg: 4, Op: policy.NotEqual}}},
+	{unix.SYS_EPOLL_PWAIT2, [][]policy.Cond{nonzero(4)}},
 }
 
 func findSignalCall(nr int) *signalCall {
@@ -49,8 +66,9 @@ func findSignalCall(nr int) *signalCall {
 }
 
 // IsSignalCall reports whether the shim makes calls of number nr, where anything is
-// trapped, unless a rule answers them without the kernel.
-func IsSignalCall(nr int) bool { return findSignalCall(nr) != nil }
+// trapped, unless a rule answers them without the kernel. With a rule for seccomp(2) the
+// supervisor hears of it.
+func IsSignalCall(nr int) bool { return nr != unix.SYS_SECCOMP && findSignalCall(nr) != nil }
 
 // AlwaysSignal reports whether that is so whatever their arguments are.
 func AlwaysSignal(nr int) bool {
@@ -83,7 +101,12 @@ func withSignals(nr int, b body, x Exempt, byDefault bool, act policy.Action) bo
 		if c.conds == nil {
 			last.answer = trap(0)
 		} else {
-			b = append(b[:len(b)-1], clause{c.conds, trap(0)}, *last)
+			rest := *last
+			b = b[:len(b)-1]
+			for _, conds := range c.conds {
+				b = append(b, clause{conds, trap(0)})
+			}
+			b = append(b, rest)
 		}
 	}
 	if nr == unix.SYS_MMAP && x.Region != 0 {

@@ -1,11 +1,14 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // bySignal are the ways to have every call served by a handler of SIGSYS, and
@@ -58,6 +61,25 @@ func TestSignalPrograms(t *testing.T) {
 				p.sameAnd(t, c.want)
 			})
 		}
+	}
+}
+
+// TestOwnFiltersKill: a filter of the program's own kills for a call that only the handler
+// makes, to tell of a site, or to have a new thread's calls dispatched.
+func TestOwnFiltersKill(t *testing.T) {
+	const rules = "version: 1\nrules:\n  - {calls: getppid, mechanism: %s, do: passthrough}\n"
+	for name, policy := range map[string]string{
+		"trap":        fmt.Sprintf(rules, "trap"),
+		"sud":         fmt.Sprintf(rules, "sud"),
+		"patch":       fmt.Sprintf(rules, "patch, base: trap"),
+		"two filters": fmt.Sprintf(rules, "sud") + "  - {calls: acct, do: deny}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, nr := range []int{unix.SYS_EXECVE, unix.SYS_PRCTL} {
+				program{argv: []string{victim(t, "ownkills.c", "glibc"), fmt.Sprint(nr)}, flags: writePolicy(t, policy)}.
+					works(t, "way 0: status 400", "way 1: status 400", "way 2: status 400", "way 3: status 400")
+			}
+		})
 	}
 }
 

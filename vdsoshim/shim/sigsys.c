@@ -29,6 +29,7 @@
 #define AUDIT_ARCH_I386 0x40000003
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 #define PR_SYS_DISPATCH_ON 1
+#define PR_SET_SECCOMP 22
 #define GRND_NONBLOCK 1
 #define GRND_INSECURE 4
 
@@ -57,10 +58,11 @@ long HIDDEN shim_tell(u64 path, u64 a, u64 b, u64 c)
 }
 
 /* Where sites are to be patched, the supervisor hears of one when it has been trapped
- * again, and then ever more seldom: it may find that it can't be patched. */
+ * again, and then ever more seldom: it may find that it can't be patched. It no longer does
+ * where a filter of the program's may kill for execve. */
 static void learn(u64 back, u32 nr, u32 rule)
 {
-	if (nr >= DISPATCH_CALLS || shim_table[nr] <= DISPATCH_FORGET || STATE->own)
+	if (nr >= DISPATCH_CALLS || shim_table[nr] <= DISPATCH_FORGET || STATE->shy)
 		return;
 	u64 at = shim_exit_for(back, EXIT_EXEMPT), n, counter = 0;
 	struct exit *data = (struct exit *)(at + SIGSYS_DATA);
@@ -121,18 +123,22 @@ static void serve(struct context *uc, u32 nr, u32 rule, u64 back)
 		}
 	} else if (shim_virtual(uc, nr, back))
 		return;
+	/* Whatever seccomp is asked, since there is little room here. */
+	if (nr == __NR_seccomp || (nr == __NR_prctl && (int)uc->rdi == PR_SET_SECCOMP))
+		STATE->filtered = 1;
 	if (nr == __NR_clone || nr == __NR_clone3 || nr == __NR_fork || nr == __NR_vfork)
 		set_armed(0);
 	shim_leave(uc, nr, back, family);
 }
 
 /* Dispatch for this thread, but where the program uses it itself. The exits and the
- * stubs are let through; what lies between is data, which can't be executed. */
+ * stubs are let through; what lies between is data, which can't be executed. A filter of
+ * the program's may kill for prctl: without dispatch ours traps what is reflected. */
 static void arm(void)
 {
 	u64 size = LINK->stubs ? FROM_EXITS_SIZE : EXITS_SIZE;
 
-	if (!STATE->own && !gate(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)shim_exits, size, 0, 0))
+	if (!STATE->shy && !gate(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)shim_exits, size, 0, 0))
 		set_armed(1);
 }
 

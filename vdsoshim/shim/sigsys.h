@@ -183,7 +183,13 @@ struct again {		/* calls that are to be made by the site itself, which has a rec
 struct state {
 	u32 held;	/* how many there are */
 	u32 waiter;	/* a thread that waits for SIGSYS */
-	u32 own;	/* the program uses Syscall User Dispatch itself */
+	union {
+		u32 shy;	/* one of these */
+		struct {
+			unsigned char own;	/* the program uses Syscall User Dispatch itself */
+			unsigned char filtered;	/* it has a filter of its own, which may kill for calls of ours */
+		};
+	};
 	u32 quiet;	/* tracees are not to tell of an exec */
 	u32 ready[ACTIONS];	/* 1: being written, 2: there */
 	u32 taken[MASKED];	/* likewise */

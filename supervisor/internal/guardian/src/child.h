@@ -1,5 +1,7 @@
 // The forked child, until it executes the program.
 
+#define OWN_FILTER 0x7265666c // bpf.OwnFilter
+
 static void publish(s32 state, s32 step, s32 err)
 {
 	my->shared.step = step;
@@ -42,7 +44,7 @@ static void child(void)
 	publish(1, 0, 0);
 	if (my->launch->deny_len) {
 		prog = (struct sock_fprog){ my->launch->deny_len, my->launch->deny };
-		r = SYS(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+		r = SYS(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog, 0, 0, OWN_FILTER);
 		if (r < 0) {
 			my->shared.step = STEP_DENY;
 			__atomic_store_n(&my->shared.exec_err, -r, __ATOMIC_RELEASE);
