@@ -82,7 +82,8 @@ func TestSignalsToReflect(t *testing.T) {
 			var said [2]outcome
 			for i, argv := range [][]string{{signals, "count", "20"}, underReflect(nil, signals, "count", "20")} {
 				l := program{user: who}.start(t, argv)
-				for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGALRM, 40} {
+				for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGALRM,
+					syscall.SIGSEGV, syscall.SIGTRAP, syscall.SIGSYS, 40} {
 					must(t, l.cmd.Process.Signal(s))
 					time.Sleep(80 * time.Millisecond)
 				}
@@ -95,7 +96,9 @@ func TestSignalsToReflect(t *testing.T) {
 			}
 		})
 		t.Run("fatal", func(t *testing.T) {
-			for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGALRM} {
+			for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGALRM,
+				// What the Go runtime takes for faults of its own.
+				syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGSYS} {
 				var said [2]outcome
 				for i, argv := range [][]string{{signals, "busy"}, underReflect(nil, signals, "busy")} {
 					l := program{user: who}.start(t, argv)

@@ -78,10 +78,25 @@ func (c *caught) goOn() error {
 			}
 		}
 	}
+	c.catchFaults()
 	// By default it is dropped where it is sent (sig_task_ignored). A handler, which
 	// would have nothing to do, interrupts each wait of a handoff, for 2 µs.
 	c.set[unix.SIGCHLD] = early.SetAction(int(unix.SIGCHLD), &early.Action{}, &c.old[unix.SIGCHLD])
 	return nil
+}
+
+// catchFaults begins to catch the signals of faults, where a process sends one: the runtime's
+// handler takes that for a fault of ours, and ends us with a trace of our stacks.
+func (c *caught) catchFaults() {
+	ours := early.OursForFaults()
+	for _, s := range faults {
+		var now early.Action
+		if !early.SetAction(int(s), nil, &now) || now.Handler <= 1 /* SIG_IGN */ || now.Handler == ours.Handler {
+			continue
+		}
+		early.Faults = now.Handler // the same for all, before any of them is ours
+		c.set[s] = early.SetAction(int(s), &ours, &c.old[s])
+	}
 }
 
 // release gives the signals back to who had them before.

@@ -69,12 +69,15 @@ func (c *Cmd) StopRelay() {
 func relayed(s unix.Signal) bool {
 	switch s {
 	case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE, // SIGURG is the Go runtime's
-		unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS, unix.SIGPROF,
-		32, 33, 34: // the C libraries'
+		unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS, // see faults
+		unix.SIGPROF, 32, 33, 34: // the C libraries'
 		return false
 	}
 	return true
 }
+
+// faults are relayed too, but for those that are faults of this process.
+var faults = [...]unix.Signal{unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS}
 
 // await waits for the guardian's next message, and has those signals relayed that
 // come meanwhile.

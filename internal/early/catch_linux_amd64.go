@@ -23,14 +23,25 @@ var Pipe [2]int32
 func Ours() Action {
 	const siginfo, restart, onStack, restorer = 0x4, 0x10000000, 0x08000000, 0x04000000 // SA_*
 	a := Action{Flags: siginfo | restart | onStack | restorer, Mask: ^uint64(0)}
-	a.Handler, a.Restorer = handlers()
+	a.Handler, _, a.Restorer = handlers()
+	return a
+}
+
+// Faults is the runtime's handler of the signals that [OursForFaults] is for.
+var Faults uintptr
+
+// OursForFaults is the action that writes to [Pipe] what a process sent, and gives [Faults]
+// what a fault is the cause of.
+func OursForFaults() Action {
+	a := Ours()
+	_, a.Handler, _ = handlers()
 	return a
 }
 
 // SetAction is rt_sigaction(2), and reports whether that succeeded.
 func SetAction(sig int, action, old *Action) bool { return sigaction(sig, action, old) == 0 }
 
-func handlers() (handler, restorer uintptr)
+func handlers() (handler, fault, restorer uintptr)
 
 //go:noescape
 func sigaction(sig int, action, old *Action) (errno int)

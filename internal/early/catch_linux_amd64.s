@@ -21,18 +21,30 @@ sent:
 	ADDQ $8, SP
 	RET
 
+// onFault is the handler of signals by which the processor tells the runtime of faults. Those
+// have a si_code above 0, and go to the runtime's handler; what a process sent has not.
+TEXT ·onFault(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
+	CMPL 8(SI), $0
+	JGT  fault
+	JMP  ·onSignal(SB)
+fault:
+	MOVQ ·Faults(SB), AX
+	JMP  AX
+
 // signalReturn is where the handler returns to (sa_restorer).
 TEXT ·signalReturn(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVQ $15, AX // rt_sigreturn
 	SYSCALL
 	INT  $3
 
-// func handlers() (handler, restorer uintptr)
-TEXT ·handlers(SB), NOSPLIT, $0-16
+// func handlers() (handler, fault, restorer uintptr)
+TEXT ·handlers(SB), NOSPLIT, $0-24
 	LEAQ ·onSignal(SB), AX
 	MOVQ AX, handler+0(FP)
+	LEAQ ·onFault(SB), AX
+	MOVQ AX, fault+8(FP)
 	LEAQ ·signalReturn(SB), AX
-	MOVQ AX, restorer+8(FP)
+	MOVQ AX, restorer+16(FP)
 	RET
 
 // func sigaction(sig int, action, old *Action) (errno int)
