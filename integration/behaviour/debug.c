@@ -200,6 +200,39 @@ BEHAVIOUR(tracer_changes_a_result)
 	say_status("child", status);
 }
 
+// The kernel looks at the lower half of a number, and a tracer sees all of it.
+BEHAVIOUR(tracer_sees_whole_numbers)
+{
+	const unsigned long odd = 1UL << 40 | SYS_getsid;
+	pid_t pid = fork();
+	if (pid == 0) {
+		trace_me();
+		raise(SIGSTOP);
+		int right = 0;
+		for (int i = 0; i < 8; i++)
+			right += syscall(i % 2 ? odd : SYS_getsid, 0) > 0;
+		_exit(right);
+	}
+	int status, plain = 0, whole = 0;
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status))
+		return;
+	trace(PTRACE_SETOPTIONS, pid, 0, 1 /* TRACESYSGOOD */);
+	for (;;) {
+		struct user_regs_struct regs;
+		go_on(PTRACE_SYSCALL, pid, status);
+		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+			break;
+		if (status >> 8 != (SIGTRAP | 0x80))
+			continue;
+		trace(PTRACE_GETREGS, pid, 0, (long)&regs);
+		plain += regs.orig_rax == SYS_getsid;
+		whole += regs.orig_rax == odd;
+	}
+	printf("%d and %d stops\n", plain, whole);
+	say_status("child", status);
+}
+
 BEHAVIOUR(seize_and_interrupt)
 {
 	pid_t pid = fork();

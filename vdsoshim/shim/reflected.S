@@ -68,10 +68,10 @@ shim_counted_dispatch:
 	.cfi_startproc
 	.cfi_def_cfa rsp, 0
 	CFI_RECORD
-	mov %eax, %eax
-	mov %eax, %r11d
+	mov %rax, %r11
 	lahf
 	seto %al
+	movzwl %ax, %eax
 	xchg %rax, %r11
 	shl $32, %rcx
 	CFI_RECORD_ABOVE DW_RCX
@@ -89,7 +89,7 @@ shim_cpu_dispatch:
 	and $(COUNTER_ROWS - 1), %ecx
 	shl $COUNTER_ROW_SHIFT, %ecx
 	add SELF, %rcx
-	cmp $DISPATCH_CALLS, %eax
+	cmp $DISPATCH_CALLS, %rax
 	jae 1f
 	lock incq COUNTERS_OFF + 8 * COUNTER_CALLS(%rcx, %rax, 8)
 1:	mov %r11, %rcx
@@ -107,8 +107,9 @@ shim_cpu_dispatch:
 	.cfi_endproc
 	.size shim_counted_dispatch, . - shim_counted_dispatch
 
-/* rcx is the record, eax the number. What the policy leaves alone goes back to
- * the site's own instruction, where the filter sees it. */
+/* rcx is the record, rax the number. What the policy leaves alone goes back to
+ * the site's own instruction, where the filter sees it, and so does a number with
+ * anything in the upper half, which the kernel ignores and tracers see. */
 	.globl shim_dispatch
 	.hidden shim_dispatch
 	.type shim_dispatch, @function
@@ -116,11 +117,11 @@ shim_dispatch:
 	.cfi_startproc
 	.cfi_def_cfa rsp, 0
 	CFI_RECORD
-	mov %eax, %r11d
+	mov %rax, %r11
 	lahf
 	seto %al
 .Ldispatch:
-	cmp $DISPATCH_CALLS, %r11d
+	cmp $DISPATCH_CALLS, %r11
 	jae 2f
 	shl $2, %r11d
 	add TABLE, %r11
@@ -157,7 +158,7 @@ shim_dispatch:
 6:	sub TABLE, %r11
 	shr $2, %r11d
 2:	FLAGS_BACK
-	mov %r11d, %eax
+	mov %r11, %rax
 	mov STUB_SITE(%rcx), %rcx
 	.cfi_remember_state
 	.cfi_register rip, rcx

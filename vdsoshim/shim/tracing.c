@@ -83,7 +83,7 @@ static int APART at_call(struct traced *t)
 			shim_ptrace(PTRACE_POKEUSER, t->tid, USER_RIP, back);
 			shim_ptrace(PTRACE_POKEUSER, t->tid, USER_RCX, back);
 		}
-	} else if (t->inside ? t->nr != __NR_rt_sigreturn && peek_user(t->tid, USER_RAX) == t->nr && ((int)nr == -1 || has_yet(t->tid, SIGSYS)) :
+	} else if (t->inside ? t->nr != __NR_rt_sigreturn && (u32)peek_user(t->tid, USER_RAX) == t->nr && ((int)nr == -1 || has_yet(t->tid, SIGSYS)) :
 		   (int)nr == -1)
 		return 0; /* trapped, or to be made again; our handler's end */
 	if (t->inside && (int)nr == -1 && t->nr != __NR_rt_sigreturn) /* answered by the handler, or an exec that was handed off */
