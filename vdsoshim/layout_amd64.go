@@ -108,13 +108,13 @@ const (
 	trapRules       = 0x400
 	trapSignals     = 0xfffd
 	trapSome        = 0xfffe
-	copiesOff       = 0x3260
+	copiesOff       = 0x3280
 	cpuCallOff      = 0x6317
 	cpuDispatchOff  = 0x6c20
 	cpuVdsoOff      = 0x5b63
 	epochCallOff    = 0x6391
 	foreignGateOff  = 0x11208
-	planOff         = 0x30f0
+	planOff         = 0x3110
 	returningOff    = 0xab16
 	returningEndOff = 0xab3f
 	stubsOff        = 0x73000
@@ -128,7 +128,7 @@ var (
 	actions            = function{0xa640, 1024}
 	again              = function{0xbf47, 29}
 	begin              = function{0xb4c7, 117}
-	beginTracing       = function{0xe0c7, 7}
+	beginTracing       = function{0xe156, 7}
 	callHere           = function{0xbbc0, 61}
 	chachaAvx2         = function{0x90c0, 2816}
 	chachaAvx2Zmm      = function{0x9bc0, 256}
@@ -146,7 +146,7 @@ var (
 	foreign            = function{0xaba0, 80}
 	forget             = function{0x6d80, 64}
 	forward            = function{0xa000, 512}
-	fresh              = function{0xe0ce, 85}
+	fresh              = function{0xe15d, 85}
 	getrandom          = function{0x5b00, 1984}
 	getrandomRare      = function{0xac56, 446}
 	handled            = function{0x105f0, 16}
@@ -156,12 +156,12 @@ var (
 	leave              = function{0xbbfd, 269}
 	made               = function{0xbf64, 87}
 	maskedAt           = function{0xb9cc, 41}
-	obey               = function{0xdc6e, 132}
+	obey               = function{0xdcfd, 132}
 	openGate           = function{0x11200, 16}
 	peek               = function{0xc879, 94}
 	poke               = function{0xc8d7, 174}
 	program            = function{0xbfbb, 1295}
-	ptrace             = function{0xdc4f, 31}
+	ptrace             = function{0xdcde, 31}
 	queue              = function{0xbdd7, 92}
 	rdpid              = function{0xa400, 8}
 	readable           = function{0xc848, 49}
@@ -171,7 +171,7 @@ var (
 	restorer           = function{0xab01, 79}
 	returnHeld         = function{0xbefc, 75}
 	sigaction          = function{0xc653, 501}
-	signalAgain        = function{0xdeab, 49}
+	signalAgain        = function{0xdf3a, 49}
 	sigsys             = function{0xb53c, 1031}
 	siteOf             = function{0xbb8c, 52}
 	stopped            = function{0x119f0, 16}
@@ -184,15 +184,15 @@ var (
 	take               = function{0xbe33, 160}
 	tell               = function{0xb4b0, 23}
 	tid                = function{0xbdb2, 37}
-	trace              = function{0xdcf2, 441}
-	traced             = function{0xdfba, 67}
-	tracee             = function{0xdffd, 202}
-	traceme            = function{0xdedc, 86}
+	trace              = function{0xdd81, 441}
+	traced             = function{0xe049, 67}
+	tracee             = function{0xe08c, 202}
+	traceme            = function{0xdf6b, 86}
 	unexit             = function{0xba2a, 354}
-	unlooked           = function{0xdc06, 73}
-	virtual            = function{0xc985, 931}
-	wait               = function{0xda18, 494}
-	waits              = function{0xd017, 507}
+	unlooked           = function{0xdc95, 73}
+	virtual            = function{0xc985, 1074}
+	wait               = function{0xdaa7, 494}
+	waits              = function{0xd0a6, 507}
 )
 
 var (
@@ -204,5 +204,5 @@ var (
 	verdefRoom  = room{0x1718, 224}
 	dynamicRoom = room{0x17f8, 288}
 	noteRoom    = room{0x1918, 160}
-	copyRoom    = room{0x3260, 192}
+	copyRoom    = room{0x3280, 192}
 )

@@ -23,10 +23,21 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 long make(long nr);
 __asm__("make: mov %rdi, %rax; syscall; ret");
 
+// The selector says so from the start: the call behind prctl is dispatched.
+static void at_once(void)
+{
+	selector = 1;
+	int wrong = prctl(59, 7, 0, 0, &selector), on = prctl(59, 1, 0, 0, &selector);
+	long r = make(SYS_getpgid);
+	printf("wrong %d, on %d, dispatched %ld caught %d, selector %d\n", wrong, on, r, caught, selector);
+	printf("off %d\n", prctl(59, 0, 0, 0, 0));
+}
+
 int main(void)
 {
 	struct sigaction sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
 	sigaction(SIGSYS, &sa, NULL);
+	at_once();
 	printf("on %d\n", prctl(59 /* PR_SET_SYSCALL_USER_DISPATCH */, 1, 0, 0, &selector));
 	for (int i = 0; i < 5; i++) {
 		selector = 1; /* SYSCALL_DISPATCH_FILTER_BLOCK */
@@ -35,6 +46,7 @@ int main(void)
 		printf("dispatched %ld caught %d number %d, not dispatched %d\n", r, caught, number, make(SYS_getppid) > 0);
 	}
 	printf("off %d\n", prctl(59, 0, 0, 0, 0));
+	at_once();
 	printf("not dispatched %d caught %d\n", make(SYS_getppid) > 0, caught);
 	raise(SIGSYS);
 	printf("caught %d\n", caught);

@@ -101,26 +101,38 @@ static long sigpending(struct context *uc)
 	return shim_poke(uc->rdi, &set, SIGSET) ? 0 : -EFAULT;
 }
 
-/* Dispatch that the program asks for is its own from here on. */
-static enum served prctl(struct context *uc)
+/* Dispatch that the program asks for is its own from here on. Where the selector says at once
+ * that calls are to be dispatched, so would this handler's return be, which kills. Then the
+ * kernel is asked here with a selector that says no, and for good from an exit. */
+static enum served prctl(struct context *uc, u64 back)
 {
+	const u64 allow = 0;
 	struct action old;
+	int says;
+	long r;
 
 	if ((int)uc->rdi != PR_SET_SYSCALL_USER_DISPATCH)
 		return LEFT;
 	if ((LINK->stubs || shim_plan.sigsys & SIGSYS_SUD) && uc->rsi && !STATE->own)
 		shim_tell(SITE_PATH, 0, 0, 0); /* it is to see calls at their sites */
-	uc->rax = gate(__NR_prctl, uc->rdi, uc->rsi, uc->rdx, uc->r10, uc->r8, 0);
-	if (uc->rax || STATE->own || !uc->rsi)
-		return SERVED;
-	STATE->own = 1;
-	set_armed(0);
-	if (!shim_install(0, &old)) {
-		const struct action *a = shim_action_at(old.handler);
+	says = uc->rsi && uc->r8 && shim_readable(uc->r8 & -8) && *(const char *)uc->r8;
+	r = gate(__NR_prctl, uc->rdi, uc->rsi, uc->rdx, uc->r10, says ? (u64)&allow : uc->r8, 0);
+	if (!r && !STATE->own && uc->rsi) {
+		STATE->own = 1;
+		set_armed(0);
+		if (!shim_install(0, &old)) {
+			const struct action *a = shim_action_at(old.handler);
 
-		if (a)
-			shim_install(a, 0);
+			if (a)
+				shim_install(a, 0);
+		}
 	}
+	if (says && !r) {
+		gate(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH, 0, 0, 0, 0, 0);
+		shim_leave(uc, __NR_prctl, back, EXIT_EXEMPT);
+		return GONE;
+	}
+	uc->rax = r;
 	return SERVED;
 }
 
@@ -153,7 +165,7 @@ HIDDEN enum served shim_virtual(struct context *uc, u32 nr, u64 back)
 	case __NR_ptrace:
 		return shim_trace(uc);
 	case __NR_prctl:
-		return prctl(uc);
+		return prctl(uc, back);
 	case __NR_clone3:
 		/* As before Linux 5.5: it would take our handler away. */
 		if (uc->rsi >= ARGUMENTS && shim_peek(&flags, uc->rdi, 8) && flags & CLONE_CLEAR_SIGHAND)

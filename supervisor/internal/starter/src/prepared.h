@@ -57,7 +57,7 @@ static const unsigned char gates[] = { 23, 38, };
 static const struct {
 	u32 at, value;
 } words[] = {
-	{ 0x3108, 0x1 },
+	{ 0x3128, 0x1 },
 	{ 0x3364, 0x1 },
 	{ 0x3368, 0x1 },
 	{ 0x336c, 0x1 },
