@@ -28,10 +28,6 @@ const (
 	// AnswerKernel makes the call, from a record among the stubs, which the filter
 	// exempts by its address.
 	AnswerKernel
-	// AnswerAtOnce lets the kernel serve a call that does not wait, for [Sigsys]
-	// only: where the kernel's own function could make a system call, which would be
-	// trapped inside the handler.
-	AnswerAtOnce
 )
 
 // TableOff is where the dispatcher's table stands in the image: 32 bits for each

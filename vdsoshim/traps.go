@@ -97,8 +97,6 @@ func (c *completion) writeTraps() error {
 				kind = trapKernel
 			case AnswerGenerator:
 				kind = uint32(reflectedGetrandom.off)
-			case AnswerAtOnce:
-				kind = trapCall
 			}
 			le.PutUint64(rows[trapRowSize*at:], uint64(r.Answer.Value))
 			le.PutUint32(rows[trapRowSize*at+8:], kind)

@@ -296,6 +296,17 @@ BEHAVIOUR(trap_of_a_reflected_call)
 	}
 }
 
+BEHAVIOUR(trap_of_a_clock_call)
+{
+	struct timeval tv;
+	handle(SIGSYS, on_sys, 0);
+	take_filter(SYS_gettimeofday, SECCOMP_RET_TRAP | 79);
+	for (int i = 0; i < 3; i++) {
+		long r = CALL(96, &tv, 0, 0, 0);
+		printf("%ld, %d handled, code %d, number %d\n", r, count, code, number);
+	}
+}
+
 static void trap_blocked(void)
 {
 	struct rlimit none = { 0, 0 };

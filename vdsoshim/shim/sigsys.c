@@ -107,11 +107,7 @@ static void serve(struct context *uc, u32 nr, u32 rule, u64 back)
 		uc->rax = row->value;
 		return;
 	}
-	if (row->kind == TRAP_CALL) {
-		shim_call_here(uc);
-		return;
-	}
-	if (row->kind > TRAP_CALL) {
+	if (row->kind > TRAP_CONSTANT) {
 		/* getrandom, but for what may take long or wait */
 		if (uc->rsi <= REQUEST_MAX && (uc->rdx & ~(u64)GRND_INSECURE) <= GRND_NONBLOCK) {
 			/* Nobody tells here when the program loses pages: what a

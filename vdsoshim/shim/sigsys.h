@@ -28,7 +28,6 @@
 #define TRAP_ROW_SIZE 16
 #define TRAP_KERNEL 0	/* the kernel serves it */
 #define TRAP_CONSTANT 1	/* value */
-#define TRAP_CALL 2	/* the kernel, at once: a call that does not wait */
 /* larger: offset of an entry, as for patched sites that bring one number */
 
 /* In place of a rule: */

@@ -73,7 +73,6 @@
 	CONST trapOthers, TRAP_OTHERS
 	CONST trapKernel, TRAP_KERNEL
 	CONST trapConstant, TRAP_CONSTANT
-	CONST trapCall, TRAP_CALL
 	CONST SitePath, SITE_PATH
 	CONST SiteUncounted, SITE_UNCOUNTED
 	CONST sigsysFollow, SIGSYS_FOLLOW
