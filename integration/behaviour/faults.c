@@ -81,6 +81,29 @@ BEHAVIOUR(other_bad_addresses)
 	printf("text: signal %d, code %d, the right address %d\n", told_sig, told_code, told_at == (unsigned long)on_fault);
 }
 
+// Old static programs ask for the time at fixed addresses, where a bad pointer is a fault.
+BEHAVIOUR(vsyscall_page)
+{
+	static const unsigned long at[] = { 0xffffffffff600000, 0xffffffffff600400, 0xffffffffff600800 };
+	static const unsigned long bad[] = { 1, 0x1000000000000000, 0xffff800000000000, (unsigned long)on_fault, -1ul };
+	handle_faults();
+	for (int i = 0; i < 3; i++) {
+		long (*volatile ask)(void *, void *, void *) = (long (*)(void *, void *, void *))at[i];
+		long b[2] = { -1, -1 };
+		told_sig = 0;
+		if (!sigsetjmp(env, 1))
+			printf("%d: %d, ", i, ask(b, NULL, NULL) >= 0);
+		printf("written %d, signal %d\n", b[0] != -1, told_sig);
+		for (size_t j = 0; j < sizeof bad / sizeof *bad; j++) {
+			told_sig = told_code = told_trap = told_error = told_at = told_ip = 0;
+			if (!sigsetjmp(env, 1))
+				printf("bad pointer %zu: %ld\n", j, ask((void *)bad[j], NULL, NULL));
+			say("bad pointer");
+			printf("  instruction pointer %lx\n", told_ip);
+		}
+	}
+}
+
 #define RAISE(what, code)                                                                               \
 	do {                                                                                            \
 		if (!sigsetjmp(env, 1))                                                                 \
