@@ -26,6 +26,7 @@ func TestBackgroundContinued(t *testing.T) {
 			term.expect("cat\r\n")
 			term.send(ctrlZ)
 			said += term.expect(prompt)
+			term.await("perl", "Tt") // the shell only waits for bash, and perl could still read what is typed next
 			term.send("kill -CONT %1\n")
 			term.expect(prompt)
 			term.command(untilStopped) // where the shell may tell that it has
@@ -68,6 +69,7 @@ func TestDaemonOfAStoppedJob(t *testing.T) {
 			term.send(ctrlZ)
 			term.expect("Stopped")
 			term.expect(prompt)
+			term.await("sed", "Tt")
 			advances()
 			term.send("fg\n")
 			term.expect("bash job\r\n")

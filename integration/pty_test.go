@@ -135,6 +135,18 @@ func (term *terminal) await(program, states string) {
 	})
 }
 
+// foreground waits until the shell has given the terminal to a job.
+func (term *terminal) foreground() {
+	term.t.Helper()
+	eventually(term.t, 15*time.Second, "a job in the foreground", func() bool {
+		group := 0
+		conn, err := term.master.SyscallConn()
+		must(term.t, err)
+		conn.Control(func(fd uintptr) { group, err = unix.IoctlGetInt(int(fd), unix.TIOCGPGRP) })
+		return err == nil && group != term.cmd.Process.Pid
+	})
+}
+
 // untilStopped is what a shell runs until it has seen a job stop.
 const untilStopped = `until [ -n "$(jobs -s)" ]; do sleep 0.05; done`
 
