@@ -73,6 +73,36 @@ func TestCoreDump(t *testing.T) {
 	})
 }
 
+// TestCoreInCall: in a core of a program that died in a call which the shim made, the stack
+// is walked as natively.
+func TestCoreInCall(t *testing.T) {
+	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
+	must(t, err)
+	if strings.ContainsAny(string(pattern), "|/%") {
+		t.Skipf("cores go elsewhere: %s", pattern)
+	}
+	need(t, "gdb", "gdb")
+	dies := victim(t, "diesincall.c", "glibc")
+	argv := []string{"/bin/bash", "-c", "ulimit -c unlimited; exec " + dies}
+	for _, m := range []string{"auto", "trap", "sud"} {
+		t.Run(m, func(t *testing.T) {
+			p := program{argv: argv}
+			dir := workDir(t, p.user)
+			if out, err := p.command(t.Context(), dir, underReflect([]string{"-m", m, "-p", "all-calls"}, argv...)).CombinedOutput(); err == nil {
+				t.Errorf("it did not die: %s", out)
+			}
+			cores, _ := filepath.Glob(filepath.Join(dir, "core*"))
+			if len(cores) != 1 {
+				t.Fatalf("cores: %q", cores)
+			}
+			out, err := exec.Command("gdb", "-nx", "--batch", "-iex", "set debuginfod enabled off", "-ex", "bt", dies, cores[0]).CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "inner (") || !strings.Contains(string(out), "main (") {
+				t.Errorf("gdb of %s: %v\n%s", cores[0], err, out)
+			}
+		})
+	}
+}
+
 // TestSignalsToReflect sends signals to reflect itself: the program gets each once,
 // and reflect ends as it does.
 func TestSignalsToReflect(t *testing.T) {

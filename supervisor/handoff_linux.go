@@ -286,8 +286,14 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 		}
 		return &errUnreflected{reason: reason, err: unix.Errno(-status)}
 	}
+	// A mapping of a file is in the program's cores only once something was written to it
+	// (vma_dump_size), and debuggers need the image to walk out of it. What it begins with is not changed.
+	t.ptrace(unix.PTRACE_POKETEXT, uintptr(r.base), elfBegin)
 	return nil
 }
+
+// elfBegin is how a file for 64 bits begins: \x7fELF, class, order, version and system.
+const elfBegin = 0x00010102464c457f
 
 // call performs one system call in the tracee, by the instruction at insn, and
 // returns what the kernel returned. Entry and exit are stopped at, because a
