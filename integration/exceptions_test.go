@@ -81,6 +81,7 @@ var exceptions = []exception{
 	{"debug/tracer_of_many", byTracer, "+ PTRACE_TRACEME: Operation not permitted", oneTracer, "what-a-tracer-changes"},
 	{"debug/tracee_with_the_number_of_another", byTracer, "+ PTRACE_TRACEME: Operation not permitted", oneTracer, "what-a-tracer-changes"},
 	{"debug/tracer_changes_a_result", byTracer, "+ PTRACE_TRACEME: Operation not permitted", oneTracer, "what-a-tracer-changes"},
+	{"debug/tracer_asks_for_another_call", byTracer, "+ PTRACE_TRACEME: Operation not permitted", oneTracer, "what-a-tracer-changes"},
 	{"debug/tracer_sees_whole_numbers", byTracer, "+ PTRACE_TRACEME: Operation not permitted", oneTracer, "what-a-tracer-changes"},
 	{"debug/tracer_sees_events", byTracer, "+ PTRACE_TRACEME: Operation not permitted", oneTracer, "what-a-tracer-changes"},
 	{"debug/tracer_and_signals", byTracer, "+ PTRACE_TRACEME: Operation not permitted", oneTracer, "what-a-tracer-changes"},

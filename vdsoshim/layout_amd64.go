@@ -127,7 +127,7 @@ var (
 	actions            = function{0xa640, 1024}
 	again              = function{0xbf55, 29}
 	begin              = function{0xb4c7, 117}
-	beginTracing       = function{0xe161, 7}
+	beginTracing       = function{0xe177, 7}
 	callHere           = function{0xbbce, 61}
 	chachaAvx2         = function{0x90c0, 2816}
 	chachaAvx2Zmm      = function{0x9bc0, 256}
@@ -145,7 +145,7 @@ var (
 	foreign            = function{0xaba0, 80}
 	forget             = function{0x6d80, 64}
 	forward            = function{0xa000, 512}
-	fresh              = function{0xe168, 85}
+	fresh              = function{0xe17e, 85}
 	getrandom          = function{0x5b00, 1984}
 	getrandomRare      = function{0xac56, 446}
 	handled            = function{0x105f0, 16}
@@ -155,12 +155,12 @@ var (
 	leave              = function{0xbc0b, 269}
 	made               = function{0xbf72, 87}
 	maskedAt           = function{0xb9da, 41}
-	obey               = function{0xdd08, 132}
+	obey               = function{0xdd1e, 132}
 	openGate           = function{0x11200, 16}
 	peek               = function{0xc887, 94}
 	poke               = function{0xc8e5, 174}
 	program            = function{0xbfc9, 1295}
-	ptrace             = function{0xdce9, 31}
+	ptrace             = function{0xdcff, 31}
 	queue              = function{0xbde5, 92}
 	rdpid              = function{0xa400, 8}
 	readable           = function{0xc856, 49}
@@ -170,7 +170,7 @@ var (
 	restorer           = function{0xab01, 79}
 	returnHeld         = function{0xbf0a, 75}
 	sigaction          = function{0xc661, 501}
-	signalAgain        = function{0xdf45, 49}
+	signalAgain        = function{0xdf5b, 49}
 	sigsys             = function{0xb53c, 1045}
 	siteOf             = function{0xbb9a, 52}
 	stopped            = function{0x119f0, 16}
@@ -183,14 +183,14 @@ var (
 	take               = function{0xbe41, 160}
 	tell               = function{0xb4b0, 23}
 	tid                = function{0xbdc0, 37}
-	trace              = function{0xdd8c, 441}
-	traced             = function{0xe054, 67}
-	tracee             = function{0xe097, 202}
-	traceme            = function{0xdf76, 86}
+	trace              = function{0xdda2, 441}
+	traced             = function{0xe06a, 67}
+	tracee             = function{0xe0ad, 202}
+	traceme            = function{0xdf8c, 86}
 	unexit             = function{0xba38, 354}
-	unlooked           = function{0xdca0, 73}
+	unlooked           = function{0xdcb6, 73}
 	virtual            = function{0xc993, 1071}
-	wait               = function{0xdab2, 494}
+	wait               = function{0xdac8, 494}
 	waits              = function{0xd0b1, 507}
 )
 

@@ -200,6 +200,42 @@ BEHAVIOUR(tracer_changes_a_result)
 	say_status("child", status);
 }
 
+BEHAVIOUR(tracer_asks_for_another_call)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		trace_me();
+		raise(SIGSTOP);
+		int right = 0;
+		for (int i = 0; i < 4; i++)
+			right += CALL(124, 0, 0, 0, 0) == getppid();
+		_exit(right);
+	}
+	int status, entries = 0, exits = 0;
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status))
+		return;
+	trace(PTRACE_SETOPTIONS, pid, 0, 1 /* TRACESYSGOOD */);
+	for (int inside = 0;;) {
+		struct user_regs_struct regs;
+		go_on(PTRACE_SYSCALL, pid, status);
+		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+			break;
+		if (status >> 8 != (SIGTRAP | 0x80))
+			continue;
+		trace(PTRACE_GETREGS, pid, 0, (long)&regs);
+		if (regs.orig_rax == SYS_getsid) {
+			regs.orig_rax = SYS_getppid;
+			trace(PTRACE_SETREGS, pid, 0, (long)&regs);
+			inside = 1, entries++;
+		} else if (inside) {
+			inside = 0, exits += regs.orig_rax == SYS_getppid && (pid_t)regs.rax == getpid();
+		}
+	}
+	printf("%d entries, %d exits\n", entries, exits);
+	say_status("child", status);
+}
+
 // The kernel looks at the lower half of a number, and a tracer sees all of it.
 BEHAVIOUR(tracer_sees_whole_numbers)
 {

@@ -83,9 +83,12 @@ static int APART at_call(struct traced *t)
 			shim_ptrace(PTRACE_POKEUSER, t->tid, USER_RIP, back);
 			shim_ptrace(PTRACE_POKEUSER, t->tid, USER_RCX, back);
 		}
-	} else if (t->inside ? t->nr != __NR_rt_sigreturn && (u32)peek_user(t->tid, USER_RAX) == t->nr && ((int)nr == -1 || has_yet(t->tid, SIGSYS)) :
-		   (int)nr == -1)
+	} else if (t->inside ? t->nr != __NR_rt_sigreturn && ((int)nr == -1 ? (u32)peek_user(t->tid, USER_RAX) == t->nr : has_yet(t->tid, SIGSYS)) :
+		   (int)nr == -1) {
+		if ((int)nr != -1)
+			t->nr = nr; /* the tracer may have asked for another call */
 		return 0; /* trapped, or to be made again; our handler's end */
+	}
 	if (t->inside && (int)nr == -1 && t->nr != __NR_rt_sigreturn) /* answered by the handler, or an exec that was handed off */
 		shim_ptrace(PTRACE_POKEUSER, t->tid, USER_ORIG_RAX, t->nr);
 	t->inside = 0;
