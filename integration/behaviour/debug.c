@@ -405,6 +405,84 @@ BEHAVIOUR(tracer_sees_events)
 	printf("fork %d, vfork %d, clone %d, exec %d, exit %d\n", events[1], events[2], events[3], events[4], events[6]);
 }
 
+// A tracer that makes all calls itself, as user mode kernels do.
+BEHAVIOUR(tracer_skips_calls)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		trace_me();
+		syscall(SYS_kill, getpid(), SIGSTOP);
+		int wrong = 0;
+		for (int i = 0; i < 3; i++)
+			wrong += syscall(SYS_getsid, 0) != 1000 + i;
+		wrong += CALL(NR_GETRANDOM, 77, 88, 99, 0) != 1003;
+		_exit(wrong);
+	}
+	int status;
+	struct user_regs_struct regs;
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status))
+		return;
+	for (int i = 0; i < 4; i++) {
+		trace(PTRACE_SYSEMU, pid, 0, 0);
+		waitpid(pid, &status, 0);
+		trace(PTRACE_GETREGS, pid, 0, (long)&regs);
+		printf("stop %x: call %lld, %lld, of %lld\n", status, regs.orig_rax, regs.rax, regs.rdi);
+		regs.rax = 1000 + i;
+		trace(PTRACE_SETREGS, pid, 0, (long)&regs);
+	}
+	trace(PTRACE_CONT, pid, 0, 0);
+	reap("child", pid);
+}
+
+// A tracer that follows a tracee from within its vfork, whose entry it has not heard of,
+// or lets it go there and follows it later.
+BEHAVIOUR(followed_from_vfork_on)
+{
+	for (int later = 0; later < 2; later++) {
+		pid_t pid = fork(), other;
+		if (pid == 0) {
+			trace_me();
+			syscall(SYS_kill, getpid(), SIGSTOP);
+			pid_t p = vfork();
+			if (p == 0)
+				_exit(3);
+			syscall(SYS_kill, getpid(), SIGSTOP);
+			syscall(SYS_getsid, 0);
+			_exit(4);
+		}
+		int status;
+		struct user_regs_struct regs;
+		unsigned long message = 0;
+		waitpid(pid, &status, 0);
+		if (WIFEXITED(status))
+			return;
+		trace(PTRACE_SETOPTIONS, pid, 0, 0x1 | 0x4 | 0x20 | 0x100000); // sysgood, vfork, vforkdone, exitkill
+		trace(PTRACE_CONT, pid, 0, 0);
+		waitpid(pid, &status, 0);
+		trace(PTRACE_GETEVENTMSG, pid, 0, (long)&message);
+		other = message;
+		printf("event %x\n", status);
+		waitpid(other, &status, __WALL);
+		printf("the child's child: %x\n", status);
+		trace(PTRACE_SYSCALL, pid, 0, 0);
+		trace(PTRACE_CONT, other, 0, 0);
+		waitpid(other, &status, __WALL);
+		say_status("the child's child", status);
+		waitpid(pid, &status, 0);
+		printf("event %x\n", status);
+		trace(later ? PTRACE_CONT : PTRACE_SYSCALL, pid, 0, 0);
+		for (int i = 0; i < 6 && waitpid(pid, &status, 0) == pid && WIFSTOPPED(status); i++) {
+			trace(PTRACE_GETREGS, pid, 0, (long)&regs);
+			printf("stop %x: call %lld, %s\n", status, regs.orig_rax,
+			       (pid_t)regs.rax == other ? "the child" : (long)regs.rax == -ENOSYS ? "entry" : "exit");
+			trace(PTRACE_SYSCALL, pid, 0, 0);
+		}
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+}
+
 // Signals that a tracer sees, passes on, and swallows.
 static volatile int count;
 static void on_user(int sig, siginfo_t *info, void *context) { count++, UNUSED(sig), UNUSED(info), UNUSED(context); }

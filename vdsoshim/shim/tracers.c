@@ -89,6 +89,8 @@ HIDDEN enum served shim_trace(struct context *uc)
 		if (fresh == 1)
 			shim_begin_tracing(t);
 		t->how = uc->rdi;
+		if ((unsigned char)uc->rdi != PTRACE_SYSCALL)
+			t->inside = 0; /* the exit won't be told */
 	}
 	return LEFT;
 }

@@ -167,6 +167,9 @@ static int APART seen(u32 tid, u32 stop)
 		shim_begin_tracing(t);
 	how = t ? t->how : PTRACE_CONT;
 	if (stop >> 8) {
+		/* A call that makes a process has its exit to come, whether its entry was told or not. */
+		if (t && (short)stop > 0 /* not PTRACE_EVENT_STOP */)
+			t->inside = 1;
 		if (stop != EXEC_STOP)
 			return 1;
 		how = at_exec(tid, t);
@@ -182,7 +185,7 @@ static int APART seen(u32 tid, u32 stop)
 			return 1;
 		static const u64 off[4];	/* struct ptrace_sud_config */
 
-		if (how == PTRACE_SYSCALL && info.code == SYS_USER_DISPATCH &&
+		if ((how | 7) == PTRACE_SYSEMU /* or PTRACE_SYSCALL */ && info.code == SYS_USER_DISPATCH &&
 		    !shim_ptrace(PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG, tid, sizeof off, (long)off)) {
 			/* Calls that are dispatched have no stops of their own. From here on the
 			 * filter traps those that a rule names. */
