@@ -83,24 +83,35 @@ func TestCoreInCall(t *testing.T) {
 	}
 	need(t, "gdb", "gdb")
 	dies := victim(t, "diesincall.c", "glibc")
-	argv := []string{"/bin/bash", "-c", "ulimit -c unlimited; exec " + dies}
+	dump := func(t *testing.T, line ...string) string {
+		t.Helper()
+		p := program{argv: []string{"/bin/bash", "-c", "ulimit -c unlimited; exec " + strings.Join(line, " ")}}
+		dir := workDir(t, p.user)
+		if out, err := p.command(t.Context(), dir, p.argv).CombinedOutput(); err == nil {
+			t.Errorf("it did not die: %s", out)
+		}
+		cores, _ := filepath.Glob(filepath.Join(dir, "core*"))
+		if len(cores) != 1 {
+			t.Fatalf("cores: %q", cores)
+		}
+		return cores[0]
+	}
 	for _, m := range []string{"auto", "trap", "sud"} {
 		t.Run(m, func(t *testing.T) {
-			p := program{argv: argv}
-			dir := workDir(t, p.user)
-			if out, err := p.command(t.Context(), dir, underReflect([]string{"-m", m, "-p", "all-calls"}, argv...)).CombinedOutput(); err == nil {
-				t.Errorf("it did not die: %s", out)
-			}
-			cores, _ := filepath.Glob(filepath.Join(dir, "core*"))
-			if len(cores) != 1 {
-				t.Fatalf("cores: %q", cores)
-			}
-			out, err := exec.Command("gdb", "-nx", "--batch", "-iex", "set debuginfod enabled off", "-ex", "bt", dies, cores[0]).CombinedOutput()
+			core := dump(t, underReflect([]string{"-m", m, "-p", "all-calls"}, dies)...)
+			out, err := exec.Command("gdb", "-nx", "--batch", "-iex", "set debuginfod enabled off", "-ex", "bt", dies, core).CombinedOutput()
 			if err != nil || !strings.Contains(string(out), "inner (") || !strings.Contains(string(out), "main (") {
-				t.Errorf("gdb of %s: %v\n%s", cores[0], err, out)
+				t.Errorf("gdb of %s: %v\n%s", core, err, out)
 			}
 		})
 	}
+	t.Run("starter", func(t *testing.T) { // the first image, where there is no flag
+		core, err := os.ReadFile(dump(t, underReflect(nil, dies)...))
+		must(t, err)
+		if !bytes.Contains(core, []byte("sysreflect\x00")) {
+			t.Error("the shim's note is not in the core")
+		}
+	})
 }
 
 // TestSignalsToReflect sends signals to reflect itself: the program gets each once,

@@ -216,6 +216,9 @@ static u64 prepare_mm(struct program *p, u64 sp)
 	return SYS(SYS_process_vm_writev, p->pid, &local, 1, &remote, 1, 0) == sizeof mm ? to : 0;
 }
 
+// elf_begin is handoff_linux.go's elfBegin.
+static const u64 elf_begin = 0x00010102464c457f;
+
 // install makes the calls in the image.
 static int install(struct program *p, const struct regs *saved, u64 insn, u64 base, s32 region)
 {
@@ -242,8 +245,11 @@ static int install(struct program *p, const struct regs *saved, u64 insn, u64 ba
 	r.r8 = mm;
 	r.r9 = 0; // no vDSO of the user's
 	r.r10 = SYS_execve;
-	return !trace(p, PTRACE_SETREGS, 0, &r) && until(p, PTRACE_CONT, EVENT(PTRACE_EVENT_SECCOMP)) &&
-	       !trace(p, PTRACE_GETREGS, 0, &r) && !r.di;
+	if (trace(p, PTRACE_SETREGS, 0, &r) || !until(p, PTRACE_CONT, EVENT(PTRACE_EVENT_SECCOMP)) ||
+	    trace(p, PTRACE_GETREGS, 0, &r) || r.di)
+		return 0;
+	trace(p, PTRACE_POKETEXT, base, (void *)elf_begin);
+	return 1;
 }
 
 // together puts this thread and the program on one processor (affinity_linux.go).
