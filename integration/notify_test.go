@@ -33,3 +33,12 @@ func TestNotifyStuck(t *testing.T) {
 		}
 	}
 }
+
+// TestExits: children end as they say, whatever signals come meanwhile.
+func TestExits(t *testing.T) {
+	for _, m := range []string{"auto", "notify", "trap", "sud", "ptrace"} {
+		t.Run(m, func(t *testing.T) {
+			program{argv: []string{victim(t, "exits.c", "glibc"), "300"}, flags: []string{"-p", "all-calls", "-m", m}}.works(t, "0 of 300")
+		})
+	}
+}

@@ -39,6 +39,11 @@ var limits = [...]struct {
 		"the child begins where the call was made, so it is made where the program makes it",
 	},
 	{
+		[]string{"exit", "exit_group"},
+		[]Kind{Passthrough},
+		"a signal can have a notified call return EINTR, and nothing survives the return of these",
+	},
+	{
 		[]string{"rt_sigreturn"},
 		[]Kind{Passthrough},
 		"debuggers and unwinders know a signal's frame by the instructions that make this call",

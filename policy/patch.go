@@ -41,9 +41,9 @@ type PatchedCall struct {
 }
 
 // NeverPatched are the calls that can't be made, or answered, anywhere but at
-// the program's own instruction. What passes every call through leaves them out.
+// the program's own instruction, and those that must not return. What passes every call through leaves them out.
 var NeverPatched = []string{
-	"clone", "clone3", "execve", "execveat", "fork", "restart_syscall", "rt_sigreturn", "uprobe", "uretprobe", "vfork",
+	"clone", "clone3", "execve", "execveat", "exit", "exit_group", "fork", "restart_syscall", "rt_sigreturn", "uprobe", "uretprobe", "vfork",
 }
 
 func neverPatched(nr int) bool {

@@ -73,7 +73,7 @@ var sets = [...]Set{
 	{"@aio", "asynchronous input and output, io_uring included", true,
 		"io_cancel io_destroy io_getevents io_pgetevents io_setup io_submit @io-uring"},
 	{"@all", "every call that can be passed through", false,
-		"@known -clone -clone3 -execve -execveat -fork -restart_syscall -rt_sigreturn -uprobe -uretprobe -vfork"},
+		"@known -clone -clone3 -execve -execveat -exit -exit_group -fork -restart_syscall -rt_sigreturn -uprobe -uretprobe -vfork"},
 	{"@basic-io", "reading, writing, seeking, duplicating and closing descriptors", true,
 		"close close_range dup dup2 dup3 lseek pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readv write writev"},
 	{"@chown", "changing the owner of files", true,
