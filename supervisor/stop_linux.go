@@ -168,19 +168,30 @@ func (r *relay) sleep(k *keeper, wakes int, sig unix.Signal) {
 // stopBy stops this process by the default action of sig, and returns when it was
 // continued. The signal goes to this very thread: sent to the process, it would
 // let the thread run on for a while.
+//
+// It is pending before its action is the default one: from there on one that was sent to the whole
+// group may stop us as well. Who continues us then takes ours away too (prepare_signal); sent later, it
+// would stop us once more.
 func stopBy(sig unix.Signal) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if sig != unix.SIGSTOP {
-		// signal.Reset would not do: once the runtime has a handler for a signal,
-		// it keeps it and swallows the signal (runtime.sigdisable).
-		var byDefault, old early.Action
-		if !early.SetAction(int(sig), &byDefault, &old) {
-			return
-		}
-		defer early.SetAction(int(sig), &old, nil)
+	if sig == unix.SIGSTOP {
+		unix.Tgkill(unix.Getpid(), unix.Gettid(), sig)
+		return
+	}
+	var set, before unix.Sigset_t
+	set.Val[0] = 1 << (sig - 1)
+	if unix.PthreadSigmask(unix.SIG_BLOCK, &set, &before) != nil {
+		return
 	}
 	unix.Tgkill(unix.Getpid(), unix.Gettid(), sig)
+	// signal.Reset would not do: once the runtime has a handler for a signal,
+	// it keeps it and swallows the signal (runtime.sigdisable).
+	var byDefault, old early.Action
+	if early.SetAction(int(sig), &byDefault, &old) {
+		defer early.SetAction(int(sig), &old, nil)
+	}
+	unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
 }
 
 // isStopped reports whether a process that was said to be stopped is so still. A first
