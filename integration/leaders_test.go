@@ -77,12 +77,7 @@ func TestLeads(t *testing.T) {
 		term.expect("\r\npress\r\n")
 		term.send("pressed\n")
 		said += term.expect("said pressed") + term.expect(prompt)
-		return numbers.ReplaceAllStringFunc(said, func(n string) string {
-			if len(n) > 3 {
-				return "PID"
-			}
-			return n
-		})
+		return withoutIDs(said)
 	})
 }
 

@@ -176,6 +176,16 @@ func onTerminal(t *testing.T, session func(term *terminal, run string) string) {
 	})
 }
 
+// withoutIDs replaces numbers that are likely process ids.
+func withoutIDs(said string) string {
+	return numbers.ReplaceAllStringFunc(said, func(n string) string {
+		if len(n) > 3 {
+			return "PID"
+		}
+		return n
+	})
+}
+
 // TestInterrupt types Ctrl-C and Ctrl-\ : the program gets each once, and the shell
 // sees how it ended.
 func TestInterrupt(t *testing.T) {
@@ -218,12 +228,7 @@ func TestInterrupt(t *testing.T) {
 			said += fmt.Sprintf(" %d %s", strings.Count(said, echo), echo[1:])
 			said = strings.ReplaceAll(said, echo, "")
 		}
-		return numbers.ReplaceAllStringFunc(said, func(n string) string {
-			if len(n) > 3 { // process ids
-				return "PID"
-			}
-			return n
-		})
+		return withoutIDs(said)
 	})
 }
 
@@ -308,12 +313,7 @@ func TestShellOnTerminal(t *testing.T) {
 		said += term.expect(prompt)
 		term.send("exit 9\n")
 		said += term.expect(prompt) + term.command("echo $?")
-		return numbers.ReplaceAllStringFunc(said, func(n string) string {
-			if len(n) > 3 {
-				return "PID"
-			}
-			return n
-		})
+		return withoutIDs(said)
 	})
 }
 

@@ -169,6 +169,18 @@ BEHAVIOUR(tracee_with_the_number_of_another)
 	say_status("child", status);
 }
 
+// next_call lets a tracee run to the entry or exit of a call, and returns 0 if it ended.
+static int next_call(pid_t pid, int *status, struct user_regs_struct *regs)
+{
+	do {
+		go_on(PTRACE_SYSCALL, pid, *status);
+		if (waitpid(pid, status, 0) != pid || !WIFSTOPPED(*status))
+			return 0;
+	} while (*status >> 8 != (SIGTRAP | 0x80));
+	trace(PTRACE_GETREGS, pid, 0, (long)regs);
+	return 1;
+}
+
 // The tracer changes a result: what a debugger or sandbox by ptrace does.
 BEHAVIOUR(tracer_changes_a_result)
 {
@@ -183,14 +195,8 @@ BEHAVIOUR(tracer_changes_a_result)
 	if (WIFEXITED(status))
 		return;
 	trace(PTRACE_SETOPTIONS, pid, 0, 1);
-	for (int inside = 0;;) {
-		struct user_regs_struct regs;
-		go_on(PTRACE_SYSCALL, pid, status);
-		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
-			break;
-		if (status >> 8 != (SIGTRAP | 0x80))
-			continue;
-		trace(PTRACE_GETREGS, pid, 0, (long)&regs);
+	struct user_regs_struct regs;
+	for (int inside = 0; next_call(pid, &status, &regs);) {
 		inside = !inside;
 		if (!inside && regs.orig_rax == SYS_getsid) {
 			regs.rax = 4242;
@@ -216,14 +222,8 @@ BEHAVIOUR(tracer_asks_for_another_call)
 	if (WIFEXITED(status))
 		return;
 	trace(PTRACE_SETOPTIONS, pid, 0, 1 /* TRACESYSGOOD */);
-	for (int inside = 0;;) {
-		struct user_regs_struct regs;
-		go_on(PTRACE_SYSCALL, pid, status);
-		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
-			break;
-		if (status >> 8 != (SIGTRAP | 0x80))
-			continue;
-		trace(PTRACE_GETREGS, pid, 0, (long)&regs);
+	struct user_regs_struct regs;
+	for (int inside = 0; next_call(pid, &status, &regs);) {
 		if (regs.orig_rax == SYS_getsid) {
 			regs.orig_rax = SYS_getppid;
 			trace(PTRACE_SETREGS, pid, 0, (long)&regs);
@@ -254,14 +254,8 @@ BEHAVIOUR(tracer_sees_whole_numbers)
 	if (WIFEXITED(status))
 		return;
 	trace(PTRACE_SETOPTIONS, pid, 0, 1 /* TRACESYSGOOD */);
-	for (;;) {
-		struct user_regs_struct regs;
-		go_on(PTRACE_SYSCALL, pid, status);
-		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
-			break;
-		if (status >> 8 != (SIGTRAP | 0x80))
-			continue;
-		trace(PTRACE_GETREGS, pid, 0, (long)&regs);
+	struct user_regs_struct regs;
+	while (next_call(pid, &status, &regs)) {
 		plain += regs.orig_rax == SYS_getsid;
 		whole += regs.orig_rax == odd;
 	}

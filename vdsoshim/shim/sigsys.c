@@ -119,7 +119,7 @@ static void serve(struct context *uc, u32 nr, u32 rule, u64 back)
 		}
 	} else if (shim_virtual(uc, nr, back))
 		return;
-	/* Whatever seccomp is asked, since there is little room here. */
+	/* Whatever seccomp is asked: a probe counts, too, where a rule traps it. */
 	if (nr == __NR_seccomp || (nr == __NR_prctl && (int)uc->rdi == PR_SET_SECCOMP))
 		STATE->filtered = 1;
 	if (nr == __NR_clone || nr == __NR_clone3 || nr == __NR_fork || nr == __NR_vfork)
