@@ -78,9 +78,9 @@ func ExampleMerge() {
 	}
 	_ = policy.Explain(os.Stdout, plan, "@random", "getcpu")
 	// Output:
-	// CALL       WHEN  MEETS     MECHANISM  VDSO FUNCTION   SYSTEM CALL  WHY
-	// getrandom  -     go fixed  auto       makes the call  supervisor   a rule built in Go
-	// getcpu     -     shim      auto       shim            supervisor   preset default:7:5
+	// CALL       WHEN  MEETS     MECHANISM  VDSO FUNCTION   SYSTEM CALL                                          WHY
+	// getrandom  -     go fixed  auto       makes the call  supervisor                                           a rule built in Go
+	// getcpu     -     shim      auto       shim            kernel, via the shim where patched, else supervisor  preset default:7:5
 }
 
 func ExamplePlan_WithMechanism() {

@@ -113,12 +113,17 @@ func (p *Plan) answeredBy(a Action, r *Rule) string {
 		}
 	}
 	if r != nil {
-		if _, ok := p.PatchedCall(r.Nr); ok && r.Base == Trap {
+		switch c, ok := p.PatchedCall(r.Nr); {
+		case !ok:
+		case c.Kind == PatchPass && a.Kind == Shim && r.Base == Trap:
+			return "kernel, via the shim where patched, else a signal handler there"
+		case r.Base == Trap:
 			return "shim where patched, else a signal handler there"
-		}
-		if _, ok := p.PatchedCall(r.Nr); ok && a.Kind == Passthrough {
+		case c.Kind == PatchPass && a.Kind == Shim:
+			return "kernel, via the shim where patched, else supervisor"
+		case c.Kind == PatchPass:
 			return "kernel, via the shim where patched, else via the supervisor"
-		} else if ok {
+		default:
 			return "shim where patched, else supervisor"
 		}
 	}

@@ -128,19 +128,19 @@ rules:
 `)
 	const want = `CALL             WHEN                           MEETS         MECHANISM  VDSO FUNCTION   SYSTEM CALL                WHY
 1000             -                              return 32767  auto       -               supervisor                           a:9:6; sites are not patched: the image has room for numbers up to 479
-clock_getres     -                              shim          auto       shim            supervisor                 a:7:6
-clock_gettime    -                              shim          auto       shim            supervisor                 a:7:6
+clock_getres     -                              shim          auto       shim            kernel, via the shim where patched, else supervisor  a:7:6
+clock_gettime    -                              shim          auto       shim            kernel, via the shim where patched, else supervisor  a:7:6
 close            -                              allow         -          -               kernel                     a:8:6
 execve           -                              allow         -          -               kernel                     a:8:6
 execveat         -                              errno EPERM   auto       -               supervisor                 default, a:3:10; in the supervisor, since the handoff makes this call too
 exit             -                              allow         -          -               kernel                     default, a:3:10: exempt, since nothing can answer this call
 exit_group       -                              allow         -          -               kernel                     default, a:3:10: exempt, since nothing can answer this call
-getcpu           -                              shim          auto       shim            supervisor                 a:7:6
+getcpu           -                              shim          auto       shim            kernel, via the shim where patched, else supervisor  a:7:6
 getppid          -                              return 32767  auto       -               shim where patched, else supervisor a:9:6
 getrandom        int(arg2) == 2                 errno EAGAIN  auto       makes the call  filter                     a:6:6
 getrandom        -                              shim          notify     makes the call  supervisor                 a:7:6; by notify, since arguments are tested, which only a filter can
 gettid           -                              return 0      auto       -               filter                     a:10:6
-gettimeofday     -                              shim          auto       shim            supervisor                 a:7:6
+gettimeofday     -                              shim          auto       shim            kernel, via the shim where patched, else supervisor  a:7:6
 getuid           -                              go whoami     auto       -               supervisor                 a:11:6
 mmap             -                              allow         -          -               kernel                     a:8:6
 mprotect         -                              allow         -          -               kernel                     a:8:6
@@ -153,7 +153,7 @@ rt_sigreturn     -                              allow         -          -      
 seccomp          -                              errno EPERM   auto       -               supervisor                 default, a:3:10; in the supervisor, since the handoff makes this call too
 socket           int(arg0) == 1, arg1 > 0       allow         -          -               kernel                     a:12:6
 socket           otherwise                      errno EPERM   -          -               filter                     default, a:3:10
-time             -                              shim          auto       shim            supervisor                 a:7:6
+time             -                              shim          auto       shim            kernel, via the shim where patched, else supervisor  a:7:6
 
 other calls: errno EPERM (default, a:3:10)
 exec: notified, and each program is handed over to the shim; one that can't be is refused with EACCES (strict)

@@ -37,8 +37,9 @@ func TestPatched(t *testing.T) {
 		patch   []string // with -m patch
 	}{
 		{"nothing", []string{""}, nil, nil},
-		{"only the image's entries", []string{"rules: [{calls: \"@vdso\", do: shim}]\n"},
-			[]string{"getrandom shim"}, []string{"getrandom shim"}},
+		{"what the image has no entry for is the kernel's", []string{"rules: [{calls: \"@vdso\", do: shim}]\n"},
+			[]string{"gettimeofday pass", "time pass", "clock_gettime pass", "clock_getres pass", "getcpu pass", "getrandom shim"},
+			[]string{"gettimeofday pass", "time pass", "clock_gettime pass", "clock_getres pass", "getcpu pass", "getrandom shim"}},
 		{"a rule's own mechanism", []string{`
 rules:
   - {calls: getrandom, mechanism: vdso, do: shim}
@@ -187,7 +188,7 @@ getrandom  -          shim          auto       shim           shim where patched
 getuid     -          errno EIO     patch      -              shim where patched, else supervisor                         a:10:6
 mmap       -          errno ENOMEM  auto       -              shim where patched, else supervisor                         a:14:6; in the supervisor, since the handoff makes this call too
 read       -          passthrough   auto       -              kernel, via the shim where patched, else via the supervisor a:6:6
-time       -          shim          patch      shim           supervisor                                                  a:5:6; sites are not patched: the image has no entry for patched sites of this call
+time       -          shim          patch      shim           kernel, via the shim where patched, else supervisor         a:5:6
 vfork      -          errno EAGAIN  auto       -              filter                                                      a:12:6; sites are not patched: this call is never moved
 write      arg0 == 1  allow         -          -              kernel                                                      a:7:6
 write      -          passthrough   auto       -              kernel, via the supervisor                                  a:8:6; sites are not patched: arguments are tested, which only a filter can

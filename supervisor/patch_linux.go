@@ -296,9 +296,12 @@ var writesForced = sync.OnceValue(func() bool {
 	return err == nil
 })
 
-// implementation names what serves a rule's calls at patched sites.
-func (p *patching) implementation(rule *policy.Rule) string {
+// patched names what serves a rule's calls at patched sites.
+func (r *run) patched(rule *policy.Rule) string {
 	if rule.Action.Kind == policy.Shim {
+		if c, _ := r.plan.PatchedCall(rule.Nr); c.Kind == policy.PatchPass {
+			return "kernel"
+		}
 		return "shim"
 	}
 	return implementation(rule)

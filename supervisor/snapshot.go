@@ -38,7 +38,7 @@ func (r *run) counters() Counters {
 		if i == 0 || r.plan.Rules[i-1].Nr != rule.Nr {
 			if n := patched[rule.Nr]; n > 0 {
 				out.Calls = append(out.Calls, CallCount{
-					Call: rule.Name, Implementation: r.patching.implementation(rule), Mechanism: "patch", Count: n,
+					Call: rule.Name, Implementation: r.patched(rule), Mechanism: "patch", Count: n,
 				})
 			}
 			if n := inProgram[rule.Nr]; n > 0 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,7 +67,7 @@ func prepared(t *testing.T) []byte {
 	// Addresses are those of the shim's base: what differs between two of them.
 	bases := []uint64{0x10000, 0x11000, 0xf0000}
 	var filters [][]string
-	var gates []int
+	addresses := map[int]uint64{} // by instruction, the address from the base on
 	for n, base := range bases {
 		f, err := bpf.Compile(plan, exempt(base))
 		if err != nil {
@@ -77,13 +78,19 @@ func prepared(t *testing.T) []byte {
 		}
 		var lines []string
 		for i, x := range f.Main {
-			if n > 0 && x.K == uint32(base+vdsoshim.GateOff+syscallInsn) {
-				if n == 1 {
-					gates = append(gates, i)
+			if n > 0 {
+				off, known := addresses[i]
+				for _, at := range []uint64{vdsoshim.GateOff + syscallInsn, vdsoshim.StubsOff + syscallInsn, vdsoshim.StubsOff + vdsoshim.StubsSize} {
+					if n == 1 && x.K == uint32(base+at) {
+						addresses[i], off, known = at, at, true
+					}
 				}
-				x.K = 0
-			} else if slices.Contains(gates, i) {
-				t.Fatalf("instruction %d is an address under one base only", i)
+				if known && x.K != uint32(base+off) {
+					t.Fatalf("instruction %d is an address under one base only", i)
+				}
+				if known {
+					x.K = uint32(off)
+				}
 			}
 			lines = append(lines, fmt.Sprintf("{ %#x, %d, %d, %#x }", x.Op, x.Jt, x.Jf, x.K))
 		}
@@ -92,20 +99,19 @@ func prepared(t *testing.T) []byte {
 		}
 	}
 	if !slices.Equal(filters[0], filters[1]) {
-		t.Fatal("the filter depends on the shim's base in more than the gate's address")
+		t.Fatal("the filter depends on the shim's base in more than the addresses of gate and stubs")
 	}
 	fmt.Fprintln(&b, "\nstatic const struct sock_filter filter[] = {")
 	for _, l := range filters[0] {
 		fmt.Fprintf(&b, "\t%s,\n", l)
 	}
 	fmt.Fprintln(&b, "};")
-	fmt.Fprintln(&b, "\n// The instructions whose constant is where calls of the gate's are seen.")
-	fmt.Fprint(&b, "static const unsigned char gates[] = { ")
-	for _, i := range gates {
+	fmt.Fprintln(&b, "\n// The instructions whose constant is an address, from the shim's base on.")
+	fmt.Fprint(&b, "static const unsigned char addresses[] = { ")
+	for _, i := range slices.Sorted(maps.Keys(addresses)) {
 		fmt.Fprintf(&b, "%d, ", i)
 	}
 	fmt.Fprintln(&b, "};")
-	fmt.Fprintf(&b, "#define gate_returns %#x // from the base on\n", vdsoshim.GateOff+syscallInsn)
 
 	words, err := vdsoshim.Words(vdsoshim.Options{Answers: r.answers()})
 	if err != nil {
@@ -118,10 +124,10 @@ func prepared(t *testing.T) []byte {
 	}
 	fmt.Fprintln(&b, "};")
 	fmt.Fprintln(&b, "\n// The vDSO functions that are the shim's.")
-	fmt.Fprintln(&b, "static const struct bound {\n\tchar name[16];\n\tu32 off, size;\n} bound[] = {")
+	fmt.Fprintln(&b, "static const struct bound {\n\tchar name[16];\n\tu32 off, size, link;\n} bound[] = {")
 	for _, name := range vdsoshim.Calls() {
-		if off, size := vdsoshim.Function(name, r.binding(name)); size > 0 {
-			fmt.Fprintf(&b, "\t{ %q, %#x, %d },\n", name, off, size)
+		if off, size, link := vdsoshim.Function(name, r.binding(name)); size > 0 {
+			fmt.Fprintf(&b, "\t{ %q, %#x, %d, %#x },\n", name, off, size, link)
 		}
 	}
 	fmt.Fprintln(&b, "};")

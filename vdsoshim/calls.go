@@ -28,18 +28,19 @@ type call struct {
 	nr   int
 	stub function
 	shim *function // the image's own function; nil means that it forwards
+	link int       // where that finds the kernel's, which it leads on to; 0 if nowhere
 }
 
 // calls are the vDSO functions that this image knows, by the call's name; the
 // kernel calls them __vdso_NAME with a weak alias NAME, both @LINUX_2.6
 // (arch/x86/entry/vdso/vdso.lds.S).
 var calls = [...]call{
-	{"clock_gettime", unix.SYS_CLOCK_GETTIME, stubClockGettime, nil},
-	{"clock_getres", unix.SYS_CLOCK_GETRES, stubClockGetres, nil},
-	{"gettimeofday", unix.SYS_GETTIMEOFDAY, stubGettimeofday, nil},
-	{"time", unix.SYS_TIME, stubTime, nil},
-	{"getcpu", unix.SYS_GETCPU, stubGetcpu, nil},
-	{"getrandom", unix.SYS_GETRANDOM, stubGetrandom, &getrandom},
+	{"clock_gettime", unix.SYS_CLOCK_GETTIME, stubClockGettime, &clockGettime, linkClockGettime},
+	{"clock_getres", unix.SYS_CLOCK_GETRES, stubClockGetres, &clockGetres, linkClockGetres},
+	{"gettimeofday", unix.SYS_GETTIMEOFDAY, stubGettimeofday, nil, 0},
+	{"time", unix.SYS_TIME, stubTime, nil, 0},
+	{"getcpu", unix.SYS_GETCPU, stubGetcpu, nil, 0},
+	{"getrandom", unix.SYS_GETRANDOM, stubGetrandom, &getrandom, 0},
 }
 
 const (
@@ -65,16 +66,17 @@ func CallOf(symbol string) (name string, nr int, ok bool) {
 }
 
 // Function is where a call's code stands in the image that a binding leads to, in bytes;
-// 0 where that is a forwarder.
-func Function(name string, b Binding) (off, size uint64) {
+// 0 where that is a forwarder. It leads on to the kernel's own by that slot of the link page, if
+// not by 0.
+func Function(name string, b Binding) (off, size uint64, link int) {
 	c := findCall(name)
 	switch {
 	case c != nil && b == Stub:
-		return c.stub.off, c.stub.size
+		return c.stub.off, c.stub.size, 0
 	case c != nil && b == Shim && c.shim != nil:
-		return c.shim.off, c.shim.size
+		return c.shim.off, c.shim.size, c.link
 	}
-	return 0, 0
+	return 0, 0, 0
 }
 
 // Calls are the names of the calls that the image knows vDSO functions of.

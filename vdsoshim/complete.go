@@ -28,8 +28,9 @@ type Binding uint8
 const (
 	// Forward jumps to the kernel's own function.
 	Forward Binding = iota
-	// Shim is the image's own function. For calls about time and processors
-	// that is a forwarder as well.
+	// Shim is the image's own function. For calls about time and processors that is a
+	// forwarder as well, but for clocks that user space can't read: these are asked of the
+	// kernel by the gate.
 	Shim
 	// Stub makes the real system call, which the filter sees.
 	Stub
@@ -253,6 +254,9 @@ func (c *completion) target(s Symbol) (function, error) {
 	switch c.bind(name) {
 	case Shim:
 		own = call.shim
+		if call.link != 0 {
+			c.link[call.link] = kernel
+		}
 	case Stub:
 		own = &call.stub
 	}

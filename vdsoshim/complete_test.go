@@ -46,7 +46,7 @@ func leadsTo(t *testing.T, built *Built, s Symbol) string {
 	slot := func(i uint64) string {
 		v := le.Uint32(built.Bytes[planOff+planLink+4*i:])
 		if v&planOurs != 0 {
-			return where(uint64(v &^ planOurs))
+			return where(built, uint64(v&^planOurs))
 		}
 		return fmt.Sprintf("kernel+%#x", v)
 	}
@@ -57,13 +57,16 @@ func leadsTo(t *testing.T, built *Built, s Symbol) string {
 		i := (s.Value - counted.off) / 32
 		return fmt.Sprintf("counted as %s, %s", built.Counters[i], slot(linkCounted+i))
 	}
-	return where(s.Value)
+	return where(built, s.Value)
 }
 
-func where(off uint64) string {
+func where(built *Built, off uint64) string {
 	for _, c := range calls {
 		if c.stub.off == off {
 			return "stub " + c.name
+		}
+		if c.shim != nil && c.shim.off == off && c.link != 0 {
+			return fmt.Sprintf("shim %s, kernel+%#x", c.name, le.Uint32(built.Bytes[planOff+planLink+4*c.link:]))
 		}
 		if c.shim != nil && c.shim.off == off {
 			return "shim " + c.name
@@ -85,8 +88,11 @@ func TestComplete(t *testing.T) {
 	}{
 		{"no policy", nil, false, func(call string, kernel uint64) string { return fmt.Sprintf("kernel+%#x", kernel) }},
 		{"shim", everything(Shim), false, func(call string, kernel uint64) string {
-			if call == "getrandom" {
+			switch call {
+			case "getrandom":
 				return "shim getrandom"
+			case "clock_gettime", "clock_getres":
+				return fmt.Sprintf("shim %s, kernel+%#x", call, kernel)
 			}
 			return fmt.Sprintf("kernel+%#x", kernel)
 		}},

@@ -70,7 +70,9 @@
 #define COUNTED_SLOTS 16	/* used by the counting entries, in order */
 #define LINK_COUNTED FORWARD_SLOTS
 #define LINK_GETRANDOM (FORWARD_SLOTS + COUNTED_SLOTS)	/* the kernel's, or 0 */
-#define LINK_SLOTS (LINK_GETRANDOM + 1)
+#define LINK_CLOCK_GETTIME (LINK_GETRANDOM + 1)	/* the kernel's, where clocks.S leads on to it */
+#define LINK_CLOCK_GETRES (LINK_GETRANDOM + 2)
+#define LINK_SLOTS (LINK_GETRANDOM + 3)
 #define LINK_BASE LINK_SLOTS	/* where the kernel mapped its vDSO */
 #define LINK_GENERATOR (LINK_SLOTS + 1)	/* where its slots are, or 0 */
 #define LINK_STUBS (LINK_SLOTS + 2)	/* where stubs may be put, or 0 */

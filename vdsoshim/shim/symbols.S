@@ -86,6 +86,8 @@
 	CONST countedSlots, COUNTED_SLOTS
 	CONST linkCounted, LINK_COUNTED
 	CONST linkGetrandom, LINK_GETRANDOM
+	CONST linkClockGettime, LINK_CLOCK_GETTIME
+	CONST linkClockGetres, LINK_CLOCK_GETRES
 	CONST linkSlots, LINK_SLOTS
 	CONST linkBase, LINK_BASE
 	CONST planBlocks, PLAN_BLOCKS

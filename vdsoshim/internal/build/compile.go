@@ -30,7 +30,7 @@ var (
 	// In the order of their code: the strictest alignment first, so that no
 	// padding stands outside a function.
 	assembly = []string{
-		"generator", "reflected_getrandom", "reflected", "chacha_avx512", "chacha_avx2", "chacha_scalar", "forward", "stub", "entry", "delivered", "exits", "symbols",
+		"generator", "reflected_getrandom", "reflected", "chacha_avx512", "chacha_avx2", "chacha_scalar", "forward", "clocks", "stub", "entry", "delivered", "exits", "symbols",
 	}
 	c = []string{"getrandom", "handoff", "sigsys", "leave", "own", "sigaction", "sigmask", "sigwait", "tracing", "tracers", "tracees"}
 )

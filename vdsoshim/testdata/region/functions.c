@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "region.h"
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sched.h>
 #include <sys/time.h>
@@ -38,7 +39,8 @@ static void check_clocks(const struct region *r, const char *name, clock_fn *cal
 {
 	void *k;
 	clock_fn *ours = both(r, name, &k), *theirs = call ? call : k;
-	clockid_t ids[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 16, -1, -6, 1 << 20};
+	clockid_t ids[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 22, 23, 24, 25, 31, 32, 34, 63, 64,
+			   -1, -6, -(getpid() * 8) - 6, ~getpid() * 8 | 2, 1 << 20, INT_MAX, INT_MIN};
 
 	for (unsigned i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
 		struct timespec t[3] = {{-1, -1}, {-1, -1}, {-1, -1}};
@@ -49,6 +51,24 @@ static void check_clocks(const struct region *r, const char *name, clock_fn *cal
 			CHECK(t[j].tv_sec < t[j + 1].tv_sec ||
 			      (t[j].tv_sec == t[j + 1].tv_sec && t[j].tv_nsec <= t[j + 1].tv_nsec),
 			      "%s(%d) runs backwards", name, ids[i]);
+	}
+	/* Of these every kernel makes the call: a bad address is an error, and no fault. */
+	clockid_t called[] = {2, 3, 9, 12, 24, -1, -6, INT_MIN};
+	for (unsigned i = 0; i < sizeof(called) / sizeof(*called); i++) {
+		void *bad[] = {0, (void *)8, (void *)-8, (void *)(1UL << 63)};
+		for (int j = 0; j < 4; j++) {
+			int a = theirs(called[i], bad[j]), b = ours(called[i], bad[j]);
+			CHECK(a == b, "%s(%d, %p): %d, theirs %d", name, called[i], bad[j], b, a);
+		}
+		struct timespec t, *at = &t;
+		u64 b = 0x1234, stack, id = called[i];
+		int error;
+		asm volatile("mov %%rsp, %%r12; call *%[f]; sub %%rsp, %%r12; mov %%r12, %%rdx"
+			     : "=a"(error), "+b"(b), "=d"(stack), "+D"(id), "+S"(at)
+			     : [f] "r"(ours)
+			     : "rcx", "r8", "r9", "r10", "r11", "r12", "cc", "memory");
+		CHECK(b == 0x1234 && !stack && error == theirs(called[i], &t), "%s(%d): rbx is %lx, the stack moved by %ld, %d",
+		      name, called[i], b, (long)stack, error);
 	}
 }
 

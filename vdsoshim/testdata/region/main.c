@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "region.h"
+#include "../../layout.h"
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,11 +43,11 @@ static void succeed(const struct region *r)
 	CHECK(perms(r->base + r->control, 0) == 'r' && perms(r->base + r->control, 1) == '-' &&
 	      perms(r->base + r->control, 3) == 's', "the control page");
 	CHECK(*(u64 *)(r->base + r->control), "the generation is 0");
-	for (int i = 113; i < 512; i++)
+	for (int i = LinkSecrets + 1; i < 512; i++)
 		CHECK(link[i] == 0, "the routine left %lx at %d of the link page", link[i], i);
-	CHECK(link[82] == (r->slots ? r->base + r->slots : 0), "the slots are at %lx", link[82]);
-	CHECK(!link[112] == !r->slots && (!r->slots || perms(link[112], 1) == 'w'), "the secrets are at %lx", link[112]);
-	CHECK(link[81] == r->kernel, "the kernel's base in the link page is %lx", link[81]);
+	CHECK(link[LinkGenerator] == (r->slots ? r->base + r->slots : 0), "the slots are at %lx", link[LinkGenerator]);
+	CHECK(!link[LinkSecrets] == !r->slots && (!r->slots || perms(link[LinkSecrets], 1) == 'w'), "the secrets are at %lx", link[LinkSecrets]);
+	CHECK(link[linkBase] == r->kernel, "the kernel's base in the link page is %lx", link[linkBase]);
 	if (r->counters >= 0)
 		CHECK(perms(r->base + r->counters_off, 1) == 'w' && perms(r->base + r->counters_off, 3) == 's', "counters");
 	else

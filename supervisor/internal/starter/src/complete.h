@@ -73,6 +73,9 @@ static void write_plan(struct tables *t, const struct kernel *k, u32 blocks)
 	put32(plan + planBlocks, blocks);
 	for (u32 i = 0; i < t->forwards_count; i++)
 		put32(plan + planLink + 4 * i, t->forwards[i]);
+	for (u32 i = t->forwards_count; i < linkSlots; i++)
+		if (t->links[i])
+			put32(plan + planLink + 4 * i, t->links[i]);
 	if (own)
 		put32(plan + planLink + 4 * linkGetrandom, own->st_value - k->bias);
 	for (u64 i = 0; i < sizeof words / sizeof *words; i++)

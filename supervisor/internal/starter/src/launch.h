@@ -71,8 +71,8 @@ static int start_guardian(struct work *w, void (*guardian)(void))
 	if (!look_up(*w->args, w->env, x->path))
 		return 0;
 	memcpy(x->filter, filter, sizeof filter);
-	for (u64 i = 0; i < sizeof gates / sizeof *gates; i++)
-		x->filter[gates[i]].k = w->out->base + gate_returns;
+	for (u64 i = 0; i < sizeof addresses / sizeof *addresses; i++)
+		x->filter[addresses[i]].k += w->out->base;
 	x->launch.path = x->path;
 	x->launch.argv = w->args;
 	x->launch.envp = w->env;

@@ -15,6 +15,7 @@ struct tables {
 	u32 strings; // bytes in use
 	u32 forwards[forwardSlots];
 	u32 forwards_count;
+	u32 links[linkSlots]; // where our own functions lead on to, in the kernel's
 	u16 text;
 };
 
@@ -117,6 +118,8 @@ static int add_kernels(struct tables *t, const struct kernel *k, const Elf64_Sym
 	if (b) {
 		s.value = b->off;
 		s.size = b->size;
+		if (b->link)
+			t->links[b->link] = off;
 		return add(t, s);
 	}
 	while (i < t->forwards_count && t->forwards[i] != off)

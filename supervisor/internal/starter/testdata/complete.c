@@ -41,4 +41,4 @@ __attribute__((used)) void run(u64 *stack)
 __asm__(".global _start\n_start:\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall run\n\thlt\n");
 
 // Used by the rest of the starter only.
-const void *unused[] = { gates, filter, fails };
+const void *unused[] = { addresses, filter, fails };
