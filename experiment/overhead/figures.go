@@ -99,6 +99,8 @@ func (b *bench) collect() {
 		if t.call != "" && t.by.served != nil {
 			if by := t.by.served[t.call]; by != "" && by != t.by.mechanism {
 				f.Note = servedBy + by
+			} else if t.by.kernels[t.call] {
+				f.Note = servedBy + "the kernel"
 			}
 		}
 		if f.Subject == "null" && t.way == meter.VDSONull {

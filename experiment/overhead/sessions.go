@@ -34,6 +34,11 @@ const (
 	// less of the machine's pace later on.
 	worthIt = 0.5
 
+	// What other processes serve takes half of each round, and is the widest of all, since it is the
+	// processes that differ. Where figures of calls that are served in the program are not
+	// known after this share of the time, it has no more rounds: these have the rest.
+	servedShare = 0.7
+
 	// So many tasks that tell the machine's pace have rounds until the end.
 	leastTelling = 16
 )
@@ -55,7 +60,7 @@ func (b *bench) measure(ctx context.Context) {
 	}
 	for n := 0; ctx.Err() == nil; n++ {
 		share := time.Since(begin).Seconds() / b.o.Time.Seconds()
-		if n >= leastSessions && share >= 1 || b.o.until > 0 && b.enough(n, b.o.until) {
+		if n >= leastSessions && share >= 1 || b.o.until > 0 && b.enough(n, share, b.o.until) {
 			break
 		}
 		b.progress(phaseCalls, min(1, max(share, 0)), "calls")
@@ -170,9 +175,14 @@ func (b *bench) session(ctx context.Context, start time.Duration) {
 	b.core.count(b.tasks, first)
 }
 
-// enough reports whether all is known after n sessions. It is looked after each sixteenth
-// more of them: looking takes a while itself, and the more often, the sooner by chance.
-func (b *bench) enough(n int, within float64) bool {
+// enough reports whether all is known after n sessions, in that share of the time. It is looked
+// after each sixteenth more of them: looking takes a while itself, and the more often, the
+// sooner by chance.
+func (b *bench) enough(n int, share, within float64) bool {
+	if share >= servedShare && n >= leastSessions && !b.inside {
+		b.judge(within)
+		b.endServed()
+	}
 	if n < enoughSessions || n < b.look {
 		return false
 	}
@@ -180,12 +190,41 @@ func (b *bench) enough(n int, within float64) bool {
 	return b.known(within)
 }
 
+// judge finds out which figures of calls are known within that, relative, or won't be.
+func (b *bench) judge(within float64) {
+	_, paced := b.pace()
+	loops := b.loops(paced)
+	for _, t := range b.tasks {
+		if t.done || t.figure.Way == again || !inner(&t.figure) {
+			continue
+		}
+		f := results.Figure{Samples: slices.Clone(paced[t].cycles), Doubt: paced[t].doubt}
+		for i := range f.Samples {
+			f.Samples[i] -= loops[t.around]
+		}
+		f.Sessions = b.medians(f.Samples)
+		half := f.Summary().HalfWidth()
+		t.known = half < within || b.o.Free && t.served() && half > hopeless*within
+	}
+}
+
+// endServed ends the rounds of what other processes serve, unless all else is known.
+func (b *bench) endServed() {
+	b.inside = slices.ContainsFunc(b.tasks, func(t *task) bool {
+		return inner(&t.figure) && t.figure.Way != again && !t.served() && !t.known
+	})
+	for _, t := range b.tasks {
+		if b.inside && t.by != nil && t.served() {
+			t.done = true
+		}
+	}
+}
+
 // known ends the rounds of what is known within that, relative, or won't be, and reports
 // whether that is everything. What others are compared with stays until the last of them,
 // and enough stay to tell the machine's pace by.
 func (b *bench) known(within float64) bool {
-	_, paced := b.pace()
-	loops := b.loops(paced)
+	b.judge(within)
 	all, telling := true, 0
 	open := map[string]bool{}
 	var ended []*task
@@ -196,17 +235,9 @@ func (b *bench) known(within float64) bool {
 		if t.figure.Way == again || !inner(&t.figure) {
 			continue
 		}
-		if !t.done {
-			f := results.Figure{Samples: slices.Clone(paced[t].cycles), Doubt: paced[t].doubt}
-			for i := range f.Samples {
-				f.Samples[i] -= loops[t.around]
-			}
-			f.Sessions = b.medians(f.Samples)
-			half := f.Summary().HalfWidth()
-			t.known = half < within || b.o.Free && t.served() && half > hopeless*within
-		}
-		open[t.group()] = open[t.group()] || !t.known
-		all = all && t.known
+		over := t.known || t.done
+		open[t.group()] = open[t.group()] || !over
+		all = all && over
 		if t.known && t.figure.Way != native {
 			ended = append(ended, t)
 		}
@@ -216,7 +247,8 @@ func (b *bench) known(within float64) bool {
 			ended = append(ended, t)
 		}
 	}
-	if !all && b.windows(ended) > worthIt*b.windows(nil) {
+	left := b.windows(func(t *task) bool { return !t.done && !slices.Contains(ended, t) })
+	if !all && left > worthIt*b.windows(func(*task) bool { return true }) {
 		return false
 	}
 	for _, t := range ended {
@@ -230,13 +262,12 @@ func (b *bench) known(within float64) bool {
 	return all
 }
 
-// windows says how many windows a round has without some tasks, with what supervisors are run
-// up by.
-func (b *bench) windows(without []*task) float64 {
+// windows says how many windows a round of some tasks has, with what supervisors are run up by.
+func (b *bench) windows(of func(*task) bool) float64 {
 	n := 0.0
 	up := map[*contestant]bool{}
 	for _, t := range b.tasks {
-		if slices.Contains(without, t) {
+		if !of(t) {
 			continue
 		}
 		if n++; t.times > 1 {

@@ -65,7 +65,7 @@ func TestEndsWhenPrecise(t *testing.T) {
 			drift := simulatedDrift * rng.NormFloat64()
 			var drifts []float64
 			n := 0
-			for ; n < most && !b.enough(n, stopWithin*Precision); n++ {
+			for ; n < most && !b.enough(n, 0, stopWithin*Precision); n++ {
 				b.simulate(rng, &drift, place)
 				drifts = append(drifts, drift)
 			}
@@ -160,6 +160,45 @@ func TestKnown(t *testing.T) {
 	}
 	if order := b.order(nil, false); len(order) != 1 || order[0] != part {
 		t.Errorf("%d tasks in a round", len(order))
+	}
+}
+
+// What another process serves has no more rounds once its share of the time is over, unless all
+// else is known; then the rest goes on until it is.
+func TestEndServed(t *testing.T) {
+	for _, wide := range []float64{0.001, 0.2} {
+		b := simulated(24)
+		for i, one := range b.tasks {
+			one.cycles = slices.Repeat([]float64{100, 101}, 60)
+			if i == 0 {
+				for j := range one.cycles {
+					one.cycles[j] *= 1 + wide*float64(j%10-5)
+				}
+			}
+		}
+		served := &task{by: &contestant{mechanism: "notify"}, call: "getppid", around: meter.CallLoop, way: meter.Getppid,
+			figure: results.Figure{Subject: "null", Way: "notify", Group: "calls"}}
+		for j := range 120 {
+			served.cycles = append(served.cycles, 5000*(1+0.2*float64(j%10-5)))
+		}
+		unpinned := &task{by: served.by, call: "getppid", figure: results.Figure{Subject: placed, Way: "notify"}}
+		b.tasks = append(b.tasks, served, unpinned)
+		if b.enough(leastSessions, servedShare-0.01, Precision) || b.enough(leastSessions-1, servedShare, Precision) || served.done {
+			t.Error("it ends too early")
+		}
+		ends := wide > 0.1
+		if b.enough(leastSessions, servedShare, Precision) || served.done != ends || unpinned.done != ends || served.known || b.tasks[0].known == ends {
+			t.Errorf("%.3f wide: known %v, ended %v", wide, b.tasks[0].known, served.done)
+		}
+		if b.enough(enoughSessions, 0.8, Precision) {
+			t.Errorf("%.3f wide: all is known", wide)
+		}
+		for j := range b.tasks[0].cycles {
+			b.tasks[0].cycles[j] = 100
+		}
+		if b.enough(enoughSessions+enoughSessions/16, 0.9, Precision) != ends {
+			t.Errorf("%.3f wide: all else is known now", wide)
+		}
 	}
 }
 
