@@ -95,7 +95,7 @@ func (b *bench) collect() {
 		if p.by != nil {
 			t.neither, t.supervisor = over(t.neither, p.by), over(t.supervisor, p.by)
 		}
-		f.Sessions = b.medians(f.Samples)
+		b.bySessions(t, f)
 		if t.call != "" && t.by.served != nil {
 			if by := t.by.served[t.call]; by != "" && by != t.by.mechanism {
 				f.Note = servedBy + by
@@ -107,6 +107,10 @@ func (b *bench) collect() {
 			f.Note = "gettimeofday(NULL, NULL): a vDSO function with nothing to do"
 		}
 		b.run.Figures = append(b.run.Figures, *f)
+	}
+	if slices.ContainsFunc(b.tasks, func(t *task) bool { return t.figure.Middle }) {
+		b.run.Notes = append(b.run.Notes, "what comes by a signal (trap, sud) goes now one way, now another: "+
+			"what stands there are means of the middle eight tenths of sessions, not medians")
 	}
 }
 

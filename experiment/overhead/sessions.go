@@ -202,7 +202,7 @@ func (b *bench) judge(within float64) {
 		for i := range f.Samples {
 			f.Samples[i] -= loops[t.around]
 		}
-		f.Sessions = b.medians(f.Samples)
+		b.bySessions(t, &f)
 		half := f.Summary().HalfWidth()
 		t.known = half < within || b.o.Free && t.served() && half > hopeless*within
 	}
@@ -251,6 +251,20 @@ func (b *bench) known(within float64) bool {
 	if !all && left > worthIt*b.windows(func(*task) bool { return true }) {
 		return false
 	}
+	// The pace is told by processes that are there anyway, as far as that goes: others needn't be started.
+	stays := map[*contestant]bool{}
+	for _, t := range b.tasks {
+		stays[t.by] = stays[t.by] || !t.done && !slices.Contains(ended, t)
+	}
+	slices.SortStableFunc(ended, func(x, y *task) int {
+		switch {
+		case stays[x.by] == stays[y.by]:
+			return 0
+		case stays[y.by]:
+			return -1
+		}
+		return 1
+	})
 	for _, t := range ended {
 		if t.done || t.tells() && telling <= leastTelling && !all {
 			continue
@@ -281,19 +295,32 @@ func (b *bench) windows(of func(*task) bool) float64 {
 	return n
 }
 
+// bySessions adds to a task's figure what each session said.
+func (b *bench) bySessions(t *task, f *results.Figure) {
+	if f.Middle = t.bySignal(); f.Middle {
+		f.Sessions = b.ofSessions(f.Samples, results.Middle)
+	} else {
+		f.Sessions = b.medians(f.Samples)
+	}
+}
+
 // medians are those of sessions, nil where there was only one.
-func (b *bench) medians(samples []float64) (medians []float64) {
+func (b *bench) medians(samples []float64) []float64 {
+	return b.ofSessions(samples, func(v []float64) float64 { return results.Summarize(v).Median })
+}
+
+func (b *bench) ofSessions(samples []float64, of func([]float64) float64) (out []float64) {
 	for i, from := range b.begins {
 		to := len(samples)
 		if i+1 < len(b.begins) {
 			to = min(to, b.begins[i+1])
 		}
 		if from < to {
-			medians = append(medians, results.Summarize(samples[from:to]).Median)
+			out = append(out, of(samples[from:to]))
 		}
 	}
-	if len(medians) < 2 {
+	if len(out) < 2 {
 		return nil
 	}
-	return medians
+	return out
 }

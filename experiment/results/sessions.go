@@ -10,6 +10,9 @@ import (
 // medians of sessions give: samples of one session have their place in memory and
 // on processors in common, and an interval by their number alone would be too sure.
 func (f *Figure) Summary() Summary {
+	if f.Middle && len(f.Sessions) >= leastMiddle {
+		return Summarize(f.Samples).byMiddle(f.Sessions).doubting(f.Doubt)
+	}
 	return Summarize(f.Samples).holding(f.Sessions).doubting(f.Doubt)
 }
 
@@ -36,6 +39,10 @@ func (s Summary) holding(medians []float64) Summary {
 func (f *Figure) Spread() float64 {
 	if len(f.Sessions) < 2 {
 		return 0
+	}
+	if f.Middle && len(f.Sessions) >= leastMiddle {
+		center, half := overMiddle(f.Sessions)
+		return half / math.Abs(center)
 	}
 	return overSessions(f.Sessions).HalfWidth()
 }

@@ -76,8 +76,14 @@ func Compare(f, baseline *Figure, noise float64) Comparison {
 	c.P = benchmath.AssumeNothing.Compare(a, b).P
 	c.Holm = c.P
 	over := func(a, b float64) float64 { return a / b }
-	c.Ratio = combine(f, baseline, over).holding(bySession(f, baseline, over))
-	c.Difference = combine(f, baseline, difference).holding(bySession(f, baseline, difference))
+	both := func(op func(a, b float64) float64) Summary {
+		s, sessions := combine(f, baseline, op), bySession(f, baseline, op)
+		if (f.Middle || baseline.Middle) && len(sessions) >= leastMiddle {
+			return s.byMiddle(sessions)
+		}
+		return s.holding(sessions)
+	}
+	c.Ratio, c.Difference = both(over), both(difference)
 	if f.Group != "" && f.Group == baseline.Group { // else both their intervals have it
 		c.Ratio = c.Ratio.doubting(math.Hypot(f.Doubt, baseline.Doubt))
 	}
