@@ -133,14 +133,14 @@ func TestWindows(t *testing.T) {
 func TestSampleWaits(t *testing.T) {
 	m := start(t, files(t).Static)
 	const calls, longest = 800, 10e6
-	at, err := m.Sample(Getppid, calls, 0, 1<<62, longest)
+	at, err := m.Sample(Getppid, calls, 0, 8, 1<<62, longest)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if at.Calls != calls+calls/8+1 || at.Waited != 0 || at.Pulse < 1000 || at.Around < 2*at.Pulse/3 {
 		t.Errorf("on any core: %+v", at)
 	}
-	never, err := m.Sample(Getppid, calls, 0, 1, longest)
+	never, err := m.Sample(Getppid, calls, 0, 8, 1, longest)
 	if err != nil {
 		t.Fatal(err)
 	}

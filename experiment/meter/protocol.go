@@ -61,6 +61,7 @@ type command struct {
 	Way                 Way
 	Calls, Bytes, Value int64
 	Threads, Payload    uint32
+	Parts, _            uint32
 }
 
 type answer struct {
@@ -181,16 +182,17 @@ type Sample struct {
 	Around uint64 // of calls to warm up, and of pulses
 	Waited uint64 // of these for the core
 	Calls  uint64 // in all
-	// Pulse is the slower one of two pulses before and after the window: a loop that takes
+	// Pulse is the slowest one of the pulses before and after the window's parts: a loop that takes
 	// half as long again where another thread uses the same core, however little of it (pulse.h).
 	Pulse uint64
 }
 
-// Sample is Window, before which the meter warms up until a pulse takes no more cycles than
-// quiet, but hardly longer than so many cycles.
-func (m *Meter) Sample(w Way, calls, bytes int, quiet uint64, longest uint32) (Sample, error) {
-	a, _, err := m.ask(command{Operation: opWindow, Way: w, Calls: int64(calls), Bytes: int64(bytes), Value: int64(quiet), Threads: longest},
-		nil, patience)
+// Sample is Window in so many parts, before which the meter warms up until a pulse takes no more
+// cycles than quiet. Parts beside which one takes more are made again. It all waits hardly longer
+// than so many cycles.
+func (m *Meter) Sample(w Way, calls, bytes, parts int, quiet uint64, longest uint32) (Sample, error) {
+	a, _, err := m.ask(command{Operation: opWindow, Way: w, Calls: int64(calls), Bytes: int64(bytes), Value: int64(quiet), Threads: longest,
+		Parts: uint32(parts)}, nil, patience)
 	if err == nil && a.Status != 0 {
 		err = fmt.Errorf("%s: a call returned %d", m.Name, a.Returned)
 	}

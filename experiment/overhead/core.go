@@ -2,7 +2,6 @@ package overhead
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -11,8 +10,8 @@ import (
 // at a time, and a virtual machine does not learn of it. What that costs is nobody's
 // mechanism: so windows wait until they are alone, and those that were not are made again.
 type core struct {
-	pulses []uint64 // the last ones
-	next   int
+	pulses [mostPulse]int // how many took so long, in units of pulse.h
+	seen   int
 	quiet  uint64 // what a pulse takes at most on a core of its own; 0: not known yet
 	// Cycles of windows that count, and of waiting and of windows that don't.
 	counted, lost uint64
@@ -26,10 +25,10 @@ const (
 	// A pulse takes 1.4 to 1.6 times as long where another thread uses the core (AMD Zen 5), and
 	// varies by 4 % alone.
 	busyBy = 1.15
-	// So many pulses tell what it takes alone, by the fastest ones: it changes with the
-	// processor's frequency, for which they are the last second or two.
-	lastPulses  = 4096
+	// So many pulses tell what it takes alone, by the fastest ones. All of the run's count: a
+	// neighbour may stay for seconds, and the processor's frequency makes no difference.
 	leastPulses = 64
+	mostPulse   = 1 << 15
 	fastest     = 0.05
 
 	// Others stay for half a millisecond, mostly.
@@ -84,15 +83,16 @@ func (c *core) limit() uint64 {
 
 // saw learns from a pulse.
 func (c *core) saw(pulse uint64) {
-	if len(c.pulses) < lastPulses {
-		c.pulses = append(c.pulses, pulse)
-	} else {
-		c.pulses[c.next%lastPulses] = pulse
+	c.pulses[min(pulse, mostPulse-1)]++
+	if c.seen++; c.seen%leastPulses != 0 {
+		return
 	}
-	c.next++
-	if c.next%leastPulses == 0 && (len(c.pulses) < lastPulses || c.next%(8*leastPulses) == 0) {
-		sorted := slices.Sorted(slices.Values(c.pulses))
-		c.quiet = uint64(busyBy * float64(sorted[int(fastest*float64(len(sorted)))]))
+	rest := int(fastest * float64(c.seen))
+	for took, n := range c.pulses {
+		if rest -= n; rest < 0 {
+			c.quiet = uint64(busyBy * float64(took))
+			return
+		}
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/sysreflect/sysreflect/experiment/results"
 )
 
-// What a pulse takes alone is learned from the fastest ones, and again when it changes for good.
+// What a pulse takes alone is learned from the fastest ones of the run, also where others stay for long.
 func TestPulses(t *testing.T) {
 	var c core
 	see := func(n int, alone uint64) {
@@ -24,8 +24,9 @@ func TestPulses(t *testing.T) {
 		t.Error("one pulse is enough")
 	}
 	c = core{}
-	for _, alone := range []uint64{2000, 1500, 2600} {
-		see(2*lastPulses, alone)
+	for _, slower := range []uint64{100, 150, 150} {
+		const alone = 4000
+		see(3000, alone*slower/100)
 		if got := c.limit(); got <= alone+7 || got >= alone*140/100 {
 			t.Errorf("%d, where a pulse takes %d alone", got, alone)
 		}

@@ -17,7 +17,7 @@ func (t *task) try(hz float64, quiet uint64, longest uint32) (w windowed, err er
 	if clocks {
 		program, supervisor = t.by.clocks()
 	}
-	if w.Sample, err = t.by.m.Sample(t.way, t.calls, t.bytes, quiet, longest); err != nil || !clocks {
+	if w.Sample, err = t.by.m.Sample(t.way, t.calls, t.bytes, t.parts(), quiet, longest); err != nil || !clocks {
 		return w, err
 	}
 	p, s := t.by.clocks()

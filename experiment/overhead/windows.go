@@ -22,6 +22,9 @@ const (
 	littleTimes  = 15
 	littleWindow = window / 5
 
+	// part is how long the parts of a window are.
+	part = 15 * time.Microsecond
+
 	// What comes by a signal goes one of two ways, too, a fifth apart.
 	signalTimes  = 5
 	signalWindow = window * 2 / 5
@@ -39,6 +42,16 @@ const (
 	// after calls that take so long by then.
 	runUp = 9 * time.Millisecond
 )
+
+// parts is how many parts a window has. Who uses the same core comes and goes within one, and
+// is seen between them only.
+func (t *task) parts() int {
+	span := t.span
+	if span == 0 {
+		span = window
+	}
+	return int(span / part)
+}
 
 // served reports whether another process has a part in the task's calls.
 func (t *task) served() bool {

@@ -19,3 +19,23 @@ static u64 pulse(void)
 			 "	jnz 1b" : "+r"(n) : : "eax", "cc");
 	return tsc() - t;
 }
+
+/* Such a chain with nothing behind it, which a neighbour does not delay: it takes so many of the
+ * core's own cycles. In parts of that a pulse says nothing of the core's frequency. */
+static u64 chain(void)
+{
+	u64 n = 24, t = tsc();
+	__asm__ volatile("	mov $3, %%eax\n"
+			 "1:	.rept 40\n"
+			 "	imul %%eax, %%eax\n"
+			 "	.endr\n"
+			 "	dec %0\n"
+			 "	jnz 1b" : "+r"(n) : : "eax", "cc");
+	return tsc() - t;
+}
+
+enum { PULSE_UNIT = 1 << 12 };	/* what a pulse would be that takes as long as the chain */
+static inline u64 pulse_in(u64 chain)
+{
+	return pulse() * PULSE_UNIT / chain;
+}
