@@ -28,7 +28,6 @@ type bench struct {
 	rounds      int   // made
 	begins      []int // of sessions, by rounds
 	look        int   // after so many it is looked what is known
-	inside      bool  // only what is served in the program has rounds
 	started     time.Time
 }
 

@@ -109,8 +109,8 @@ func (b *bench) collect() {
 		b.run.Figures = append(b.run.Figures, *f)
 	}
 	if slices.ContainsFunc(b.tasks, func(t *task) bool { return t.figure.Middle }) {
-		b.run.Notes = append(b.run.Notes, "what comes by a signal (trap, sud) goes now one way, now another: "+
-			"what stands there are means of the middle eight tenths of sessions, not medians")
+		b.run.Notes = append(b.run.Notes, "what comes by a signal (trap, sud) goes now one way, now another, but for getrandom: "+
+			"what stands there are means of the middle half of sessions, not medians")
 	}
 }
 

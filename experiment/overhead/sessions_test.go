@@ -30,9 +30,6 @@ func (b *bench) simulate(rng *rand.Rand, drift *float64, place float64) {
 	b.begins = append(b.begins, b.rounds)
 	b.rounds += sessionRounds
 	for _, t := range b.tasks {
-		if t.done {
-			continue
-		}
 		lies := place * rng.NormFloat64()
 		for range sessionRounds {
 			v := 1 + *drift + lies + 0.03*rng.NormFloat64()
@@ -65,7 +62,7 @@ func TestEndsWhenPrecise(t *testing.T) {
 			drift := simulatedDrift * rng.NormFloat64()
 			var drifts []float64
 			n := 0
-			for ; n < most && !b.enough(n, 0, stopWithin*Precision); n++ {
+			for ; n < most && !b.enough(n, stopWithin*Precision); n++ {
 				b.simulate(rng, &drift, place)
 				drifts = append(drifts, drift)
 			}
@@ -101,104 +98,37 @@ func TestEndsWhenPrecise(t *testing.T) {
 	}
 }
 
-// What is known has no more rounds where most is, but what others are compared with has until the
-// last of them is; parts go on. What hangs on where a supervisor is woken is given up.
+// A run ends when everything is known, and not before; what two native processes differ by is no figure, nor are parts of
+// one. What hangs on where a supervisor is woken is given up.
 func TestKnown(t *testing.T) {
-	b := &bench{run: &results.Run{}}
-	add := func(subject, way string, bytes int, apart float64) *task {
-		one := &task{by: &contestant{mechanism: way}, around: meter.CallLoop, way: meter.Getppid,
-			figure: results.Figure{Subject: subject, Way: way, Group: "calls"}}
-		if bytes > 0 {
-			one.figure.Params = map[string]string{"bytes": fmt.Sprint(bytes)}
+	b := simulated(24)
+	for _, one := range b.tasks {
+		one.cycles = slices.Repeat([]float64{100, 101}, 60)
+	}
+	wide := func(t *task) *task {
+		for i := range 120 {
+			t.cycles = append(t.cycles, 5000*(1+0.2*float64(i%10-5)))
 		}
-		for i := range 40 {
-			one.cycles = append(one.cycles, 100*(1+apart*float64((i*(1+2*(len(b.tasks)%2))+3*len(b.tasks))%10-5)))
-		}
-		b.tasks = append(b.tasks, one)
-		return one
+		b.tasks = append(b.tasks, t)
+		return t
 	}
-	base, twice := add("getrandom", native, 16, 0.001), add("getrandom", again, 16, 0.2)
-	good, bad := add("getrandom", "patch", 16, 0.001), add("getrandom", "trap", 16, 0.2)
-	other, its := add("getrandom", native, 64, 0.001), add("getrandom", "patch", 64, 0.001)
-	part := add(parts, "entry", 0, 0.3)
-	state := func() string {
-		return fmt.Sprint(b.known(Precision), base.done, twice.done, good.done, bad.done, other.done, its.done, part.done)
+	of := func(subject, way string) results.Figure {
+		return results.Figure{Subject: subject, Way: way, Group: "calls"}
 	}
-	if got := state(); got != "false false false false false false false false" || !good.known || bad.known {
-		t.Error("too few tell the machine's pace for any to end", got)
+	wide(&task{by: &contestant{}, around: meter.CallLoop, figure: of("null", again)})
+	wide(&task{by: &contestant{}, around: meter.CallLoop, figure: of(parts, "entry")})
+	if !b.known(Precision) {
+		t.Error("all is known")
 	}
-	var rest []*task
-	for i := range 40 {
-		rest = append(rest, add("tax", fmt.Sprint(i), 0, 0.2))
+	if b.enough(enoughSessions-1, Precision) || !b.enough(enoughSessions, Precision) || b.enough(enoughSessions+1, Precision) {
+		t.Error("it is looked at the wrong time")
 	}
-	narrow := func(tasks ...*task) {
-		for _, one := range tasks {
-			for i := range one.cycles {
-				one.cycles[i] = 100
-			}
-		}
-	}
-	narrow(rest[:8]...)
-	if got := state(); got != "false false false false false false false false" {
-		t.Error("some end, though most go on", got)
-	}
-	narrow(rest[:24]...)
-	if got := state(); got != "false false false true false true true false" || !rest[23].done || rest[24].done {
-		t.Error(got)
-	}
-	served := add("time", "ptrace-all", 0, 0.2)
-	if b.known(Precision); served.known {
+	wide(&task{by: &contestant{mechanism: "notify"}, call: "getppid", around: meter.CallLoop, way: meter.Getppid, figure: of("null", "notify")})
+	if b.known(Precision) {
 		t.Error("a wide figure is known")
 	}
-	b.o.Free = true
-	if b.known(Precision); !served.known {
+	if b.o.Free = true; !b.known(Precision) {
 		t.Error("a hopeless figure of a supervisor's goes on")
-	}
-	narrow(append(rest, bad, base, twice)...)
-	if got := state(); got != "true true true true true true true false" {
-		t.Error(got)
-	}
-	if order := b.order(nil, false); len(order) != 1 || order[0] != part {
-		t.Errorf("%d tasks in a round", len(order))
-	}
-}
-
-// What another process serves has no more rounds once its share of the time is over, unless all
-// else is known; then the rest goes on until it is.
-func TestEndServed(t *testing.T) {
-	for _, wide := range []float64{0.001, 0.2} {
-		b := simulated(24)
-		for i, one := range b.tasks {
-			one.cycles = slices.Repeat([]float64{100, 101}, 60)
-			if i == 0 {
-				for j := range one.cycles {
-					one.cycles[j] *= 1 + wide*float64(j%10-5)
-				}
-			}
-		}
-		served := &task{by: &contestant{mechanism: "notify"}, call: "getppid", around: meter.CallLoop, way: meter.Getppid,
-			figure: results.Figure{Subject: "null", Way: "notify", Group: "calls"}}
-		for j := range 120 {
-			served.cycles = append(served.cycles, 5000*(1+0.2*float64(j%10-5)))
-		}
-		unpinned := &task{by: served.by, call: "getppid", figure: results.Figure{Subject: placed, Way: "notify"}}
-		b.tasks = append(b.tasks, served, unpinned)
-		if b.enough(leastSessions, servedShare-0.01, Precision) || b.enough(leastSessions-1, servedShare, Precision) || served.done {
-			t.Error("it ends too early")
-		}
-		ends := wide > 0.1
-		if b.enough(leastSessions, servedShare, Precision) || served.done != ends || unpinned.done != ends || served.known || b.tasks[0].known == ends {
-			t.Errorf("%.3f wide: known %v, ended %v", wide, b.tasks[0].known, served.done)
-		}
-		if b.enough(enoughSessions, 0.8, Precision) {
-			t.Errorf("%.3f wide: all is known", wide)
-		}
-		for j := range b.tasks[0].cycles {
-			b.tasks[0].cycles[j] = 100
-		}
-		if b.enough(enoughSessions+enoughSessions/16, 0.9, Precision) != ends {
-			t.Errorf("%.3f wide: all else is known now", wide)
-		}
 	}
 }
 
@@ -258,5 +188,21 @@ func TestOrder(t *testing.T) {
 		if len(others) < 7 {
 			t.Errorf("%s %s only ever stands behind %d others", one.figure.Subject, one.figure.Way, len(others))
 		}
+	}
+}
+
+// What comes by a signal is told by means of those rounds that had their core for themselves.
+func TestMeansOfTheAlone(t *testing.T) {
+	b := &bench{begins: []int{0, 4, 8}, core: core{quiet: 10}}
+	one := &task{by: &contestant{mechanism: "trap"}, call: "getppid", pulses: []uint64{9, 11, 10, 12, 11, 11, 11, 11, 1, 1, 1, 1}}
+	f := results.Figure{Samples: []float64{2, 100, 4, 100, 5, 6, 7, 8, 1, 2, 3, 6}}
+	b.bySessions(one, &f)
+	if !f.Middle || !slices.Equal(f.Sessions, []float64{3, 6.5, 3}) {
+		t.Errorf("%v, %v", f.Middle, f.Sessions)
+	}
+	one.by.mechanism = "patch"
+	b.bySessions(one, &f)
+	if f.Middle || !slices.Equal(f.Sessions, []float64{52, 6.5, 2.5}) {
+		t.Errorf("%v, %v", f.Middle, f.Sessions)
 	}
 }

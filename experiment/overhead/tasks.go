@@ -27,8 +27,6 @@ type task struct {
 	round  []windowed    // those of the last one, sorted
 	cycles []float64     // a call, for each round, with the loop
 	pulses []uint64      // of these windows, see core
-	known  bool          // well enough
-	done   bool          // it has no more rounds
 	// Where another process serves, in nanoseconds a call: its processor time, and the time
 	// in which neither it nor the program had a processor.
 	supervisor, neither []float64

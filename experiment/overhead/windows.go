@@ -160,7 +160,7 @@ func (b *bench) order(last []*task, backward bool) []*task {
 	for turn := range max(littleTimes, signalTimes) {
 		place := map[string]int{}
 		for _, t := range b.tasks {
-			if t.done || turn >= max(1, t.times) {
+			if turn >= max(1, t.times) {
 				continue
 			}
 			key := t.group()

@@ -7,10 +7,14 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
+// wider is what the interval lacks where values are of two ways, and a quartile jumps from one to the
+// other: simulated, 91 % of such intervals held in place of 95.
+const wider = 1.15
+
 // leastMiddle values give an interval of their middle's mean.
 const leastMiddle = 8
 
-// Middle is the mean of the middle eight tenths of values (the 10 % trimmed mean). Of what goes
+// Middle is the mean of the middle half of values (the 25 % trimmed mean). Of what goes
 // one of two ways it says what share each has, where a median would be one of them.
 func Middle(values []float64) float64 {
 	if len(values) == 0 {
@@ -21,7 +25,7 @@ func Middle(values []float64) float64 {
 }
 
 func inner(sorted []float64) []float64 {
-	cut := len(sorted) / 10
+	cut := len(sorted) / 4
 	return sorted[cut : len(sorted)-cut]
 }
 
@@ -34,7 +38,7 @@ func mean(values []float64) float64 {
 }
 
 // overMiddle summarizes a figure by that mean of its sessions' values, with the interval of Yuen
-// (1974): Student's t, with the variance of values whose outer tenths are pulled in. It is
+// (1974): Student's t, with the variance of values whose outer quarters are pulled in. It is
 // wider where sessions that follow each other are alike.
 func overMiddle(sessions []float64) (center, half float64) {
 	n := len(sessions)
@@ -52,7 +56,7 @@ func overMiddle(sessions []float64) (center, half float64) {
 	deviation := math.Sqrt(squares / float64(n-1))
 	se := deviation / (float64(len(kept)) / float64(n) * math.Sqrt(float64(n)))
 	t := stats.InvCDF(stats.TDist{V: float64(len(kept) - 1)})((1 + Confidence) / 2)
-	return center, t * se * dependence(sessions)
+	return center, wider * t * se * dependence(sessions)
 }
 
 // byMiddle replaces what a summary says of the median.

@@ -14,7 +14,7 @@ func TestMiddle(t *testing.T) {
 		{[]float64{7}, 7},
 		{[]float64{3, 1}, 2},
 		{[]float64{9, 1, 2}, 4},
-		{[]float64{10, 1, 2, 3}, 4},
+		{[]float64{1000, 1, 2, 3}, 2.5},
 		{[]float64{8, 1, 2, 3, 4, 5, 6, 7, -1e9, 1e9}, 4.5},
 	} {
 		if got := Middle(test.values); got != test.want {
@@ -29,12 +29,12 @@ func TestMiddle(t *testing.T) {
 		t.Errorf("few sessions: %+v", s)
 	}
 	many := Figure{Samples: []float64{0, 10, 50}, Sessions: []float64{10, 10, 10, 10, 20, 20, 20, 20, 20, 20}, Middle: true}
-	if s := many.Summary(); math.Abs(s.Median-130.0/8) > 1e-9 || s.Least != 0 || s.Most != 50 || s.N != 3 || s.Lo >= s.Median || s.Hi <= s.Median {
+	if s := many.Summary(); math.Abs(s.Median-100.0/6) > 1e-9 || s.Least != 0 || s.Most != 50 || s.N != 3 || s.Lo >= s.Median || s.Hi <= s.Median {
 		t.Errorf("%+v", s)
 	}
 	base := Figure{Samples: []float64{5, 5, 5}, Sessions: []float64{5, 5, 5, 5, 5, 5, 5, 5, 5, 5}}
 	many.Group, base.Group = "calls", "calls"
-	if c := Compare(&many, &base, 0); math.Abs(c.Ratio.Median-130.0/40) > 1e-9 || math.Abs(c.Difference.Median-90.0/8) > 1e-9 {
+	if c := Compare(&many, &base, 0); math.Abs(c.Ratio.Median-100.0/30) > 1e-9 || math.Abs(c.Difference.Median-70.0/6) > 1e-9 {
 		t.Errorf("ratio %v, difference %v", c.Ratio, c.Difference)
 	}
 }
@@ -97,7 +97,7 @@ func TestMiddleCovers(t *testing.T) {
 		if share < 0.92 {
 			t.Errorf("%s: intervals of 95 %% held it in %.1f %% of cases", test.what, 100*share)
 		}
-		if wide > median && test.share == 0.5 {
+		if wide > median && test.share == 0.5 && test.sessions >= 40 {
 			t.Errorf("%s: ± %.2f %%, by the median ± %.2f %%", test.what, 100*wide, 100*median)
 		}
 	}

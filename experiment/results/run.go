@@ -109,13 +109,13 @@ type Figure struct {
 	// Baseline is the Way that it is to be compared with, "" if none.
 	Baseline string `json:"baseline,omitempty"`
 	// Group: figures of one group were measured in turn, round by round, from the first
-	// one on. One that was known well enough has fewer rounds than others.
+	// one on. One may have fewer rounds than others.
 	Group string `json:"group,omitempty"`
 	// Sessions are the figure's medians by session, where it was measured in more than
 	// one, each with fresh processes.
 	Sessions []float64 `json:"sessions,omitempty"`
 	// Middle says that the figure goes one of two ways, so that a median would be one of them,
-	// now this, now that: it is told by the mean of the middle eight tenths ([Middle]) of its sessions,
+	// now this, now that: it is told by the mean of the middle half ([Middle]) of its sessions,
 	// and what these have is such a mean, too.
 	Middle bool `json:"middle,omitempty"`
 	// Subtracted was taken off each sample: what the loop around the call takes.
