@@ -26,8 +26,8 @@ const (
 	part = 15 * time.Microsecond
 
 	// What comes by a signal goes one of two ways, too, a fifth apart.
-	signalTimes  = 5
-	signalWindow = window * 2 / 5
+	signalTimes  = 9
+	signalWindow = window / 4
 
 	// A patched site is one after the second call; the first ones also touch fresh
 	// memory.
