@@ -236,7 +236,7 @@ func (p *page) mechanisms() {
 	if slices.ContainsFunc(p.calls.Figures, func(f results.Figure) bool { return f.Middle }) {
 		medians += ", by `trap` and `sud` means of the middle half but for getrandom"
 	}
-	p.say("\n"+medians+"; in brackets what that is beside the native call. *Nothing* is getppid, answered by a constant; `vdso` and `kernel-vdso` have no such")
+	p.say("\n" + medians + "; in brackets what that is beside the native call. *Nothing* is getppid, answered by a constant; `vdso` and `kernel-vdso` have no such")
 	p.say("function and do gettimeofday(NULL, NULL). *Passed through* is getuid, made by the kernel all the same.")
 	if known := overhead.Known(p.calls); known != "" {
 		p.say("Here supervisors run on the processor of the program that they serve; %s.", known)
