@@ -27,7 +27,7 @@ type Program struct {
 	// Deny refuses and kills, from every address; it is nil where the plan
 	// does neither.
 	Deny []netbpf.RawInstruction
-	// Exempt is what Main exempts: no stubs where the plan passes nothing through.
+	// Exempt is what Main exempts: no stubs where patched sites leave nothing to the kernel.
 	Exempt
 }
 
@@ -37,8 +37,8 @@ type Exempt struct {
 	// Gate is the address of the gate's system call instruction, 0 for none.
 	Gate uint64
 	// Stubs to StubsEnd is where the stubs' system call instructions stand, both
-	// 0 for none. From there calls go through that the plan passes through by
-	// patched sites, and no others.
+	// 0 for none. From there calls go through that patched sites leave to
+	// the kernel, and no others.
 	Stubs, StubsEnd uint64
 	// GateEnd, if not 0, is where code ends that begins with the gate and is all
 	// exempt: what a handler of SIGSYS makes calls from. Only where calls are trapped.

@@ -224,3 +224,19 @@ func TestRNGInJSON(t *testing.T) {
 		t.Errorf("%v, %v", q.RNG, err)
 	}
 }
+
+// With a seed the layout is one by all mechanisms: no site of a clock's is patched, and who asks
+// for that by name is told.
+func TestSeedSites(t *testing.T) {
+	p, err := mustMerge(t, "rules: [{calls: [getrandom, time], mechanism: patch, do: shim}]\n").WithSeed(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := Explain(&b, p, "time"); err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Patched()) > 0 || !strings.Contains(b.String(), "sites are not patched: runs of one seed have one layout") {
+		t.Errorf("%v\n%s", p.Patched(), b.String())
+	}
+}

@@ -183,13 +183,14 @@ type Sample struct {
 	Waited uint64 // of these for the core
 	Calls  uint64 // in all
 	// Pulse is the slowest one of the pulses before and after the window's parts: a loop that takes
-	// half as long again where another thread uses the same core, however little of it (pulse.h).
+	// half as long again where another thread uses the same core, however little of it (pulse.h:
+	// in units of 1/4096 of what a chain takes, whatever the frequency).
 	Pulse uint64
 }
 
-// Sample is Window in so many parts, before which the meter warms up until a pulse takes no more
-// cycles than quiet. Parts beside which one takes more are made again. It all waits hardly longer
-// than so many cycles.
+// Sample is Window in so many parts, before which the meter warms up until a pulse is no longer
+// than quiet, in units of pulse.h. Parts beside which one is longer are made again. It all waits
+// hardly longer than so many cycles.
 func (m *Meter) Sample(w Way, calls, bytes, parts int, quiet uint64, longest uint32) (Sample, error) {
 	a, _, err := m.ask(command{Operation: opWindow, Way: w, Calls: int64(calls), Bytes: int64(bytes), Value: int64(quiet), Threads: longest,
 		Parts: uint32(parts)}, nil, patience)

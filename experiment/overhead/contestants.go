@@ -40,8 +40,7 @@ type contestant struct {
 	m         *meter.Meter
 	program   int               // its process under a supervisor, 0 for none
 	command   [2]time.Duration  // processor time for being told what to do, of program and supervisor
-	served    map[string]string // call to the mechanism that served it, where it was counted
-	kernels   map[string]bool   // calls that the kernel made all the same, by no rule's wish
+	served    map[string]string // call to what served it, where it was counted: see countCalls
 }
 
 // constant is what getppid returns where it is reflected: no process has that

@@ -22,8 +22,8 @@
 // # Threads
 //
 // One goroutine does everything, and sleeps while a meter works. Meters are pinned
-// to one processor, their supervisors are not: the kernel puts these where it would
-// put a user's.
+// to one processor, and so are their supervisors; a second contestant of each mechanism that
+// has one shows what it costs where the kernel puts it (placed.go), as a user's.
 //
 // # Limits
 //

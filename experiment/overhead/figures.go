@@ -99,8 +99,6 @@ func (b *bench) collect() {
 		if t.call != "" && t.by.served != nil {
 			if by := t.by.served[t.call]; by != "" && by != t.by.mechanism {
 				f.Note = servedBy + by
-			} else if t.by.kernels[t.call] {
-				f.Note = servedBy + "the kernel"
 			}
 		}
 		if f.Subject == "null" && t.way == meter.VDSONull {
@@ -108,7 +106,7 @@ func (b *bench) collect() {
 		}
 		b.run.Figures = append(b.run.Figures, *f)
 	}
-	if slices.ContainsFunc(b.tasks, func(t *task) bool { return t.figure.Middle }) {
+	if slices.ContainsFunc(b.tasks, func(t *task) bool { return t.figure.IsMean() }) {
 		b.run.Notes = append(b.run.Notes, "what comes by a signal (trap, sud) goes now one way, now another, but for getrandom: "+
 			"what stands there are means of the middle half of sessions, not medians")
 	}

@@ -44,8 +44,11 @@ const (
 )
 
 // parts is how many parts a window has. Who uses the same core comes and goes within one, and
-// is seen between them only.
+// is seen between them only. What is told as it comes has no pulses in between.
 func (t *task) parts() int {
+	if t.by.placed {
+		return 1
+	}
 	span := t.span
 	if span == 0 {
 		span = window

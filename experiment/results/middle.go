@@ -37,6 +37,9 @@ func mean(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
+// IsMean reports whether a figure is told by such a mean, and not by a median.
+func (f *Figure) IsMean() bool { return f.Middle && len(f.Sessions) >= leastMiddle }
+
 // overMiddle summarizes a figure by that mean of its sessions' values, with the interval of Yuen
 // (1974): Student's t, with the variance of values whose outer quarters are pulled in. It is
 // wider where sessions that follow each other are alike.

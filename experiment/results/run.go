@@ -109,7 +109,7 @@ type Figure struct {
 	// Baseline is the Way that it is to be compared with, "" if none.
 	Baseline string `json:"baseline,omitempty"`
 	// Group: figures of one group were measured in turn, round by round, from the first
-	// one on. One may have fewer rounds than others.
+	// one on. In files of earlier versions some have fewer rounds than others.
 	Group string `json:"group,omitempty"`
 	// Sessions are the figure's medians by session, where it was measured in more than
 	// one, each with fresh processes.

@@ -10,7 +10,7 @@ import (
 // medians of sessions give: samples of one session have their place in memory and
 // on processors in common, and an interval by their number alone would be too sure.
 func (f *Figure) Summary() Summary {
-	if f.Middle && len(f.Sessions) >= leastMiddle {
+	if f.IsMean() {
 		return Summarize(f.Samples).byMiddle(f.Sessions).doubting(f.Doubt)
 	}
 	return Summarize(f.Samples).holding(f.Sessions).doubting(f.Doubt)
@@ -40,7 +40,7 @@ func (f *Figure) Spread() float64 {
 	if len(f.Sessions) < 2 {
 		return 0
 	}
-	if f.Middle && len(f.Sessions) >= leastMiddle {
+	if f.IsMean() {
 		center, half := overMiddle(f.Sessions)
 		return half / math.Abs(center)
 	}

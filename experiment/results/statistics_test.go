@@ -133,7 +133,7 @@ func TestPaired(t *testing.T) {
 	if c := Compare(&b, &a, 0); math.Abs(c.Ratio.Lo-1.1) > 1e-9 || math.Abs(c.Ratio.Hi-1.1) > 1e-9 {
 		t.Errorf("paired: %+v", c.Ratio)
 	}
-	// One that was known well enough has fewer rounds: those that both have count.
+	// Where one has fewer rounds, those that both have count.
 	short := Figure{Group: "g", Way: "b", Samples: b.Samples[:20], Sessions: []float64{10, 20}}
 	long := a
 	long.Sessions = []float64{5, 20, 70}

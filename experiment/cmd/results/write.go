@@ -233,7 +233,7 @@ func (p *page) mechanisms() {
 		p.say("%s |", row)
 	}
 	medians := "Medians"
-	if slices.ContainsFunc(p.calls.Figures, func(f results.Figure) bool { return f.Middle }) {
+	if slices.ContainsFunc(p.calls.Figures, func(f results.Figure) bool { return f.IsMean() }) {
 		medians += ", by `trap` and `sud` means of the middle half but for getrandom"
 	}
 	p.say("\n" + medians + "; in brackets what that is beside the native call. *Nothing* is getppid, answered by a constant; `vdso` and `kernel-vdso` have no such")

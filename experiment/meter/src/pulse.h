@@ -1,3 +1,8 @@
+#define CHAIN \
+	"	.rept 40\n" \
+	"	imul %%eax, %%eax\n" \
+	"	.endr\n"
+
 /* Whether the core is ours alone. A core with two threads (SMT) divides what it keeps of
  * instructions between them while both have something to do, however little, and whose the other
  * one is, another program or another virtual machine, no counter tells. A chain of
@@ -9,9 +14,7 @@ static u64 pulse(void)
 	u64 n = 32, t = tsc();
 	__asm__ volatile("	.balign 64\n"
 			 "1:	mov $3, %%eax\n"
-			 "	.rept 40\n"
-			 "	imul %%eax, %%eax\n"
-			 "	.endr\n"
+			 CHAIN
 			 "	.rept 100\n"
 			 "	nop\n"
 			 "	.endr\n"
@@ -26,9 +29,8 @@ static u64 chain(void)
 {
 	u64 n = 24, t = tsc();
 	__asm__ volatile("	mov $3, %%eax\n"
-			 "1:	.rept 40\n"
-			 "	imul %%eax, %%eax\n"
-			 "	.endr\n"
+			 "1:\n"
+			 CHAIN
 			 "	dec %0\n"
 			 "	jnz 1b" : "+r"(n) : : "eax", "cc");
 	return tsc() - t;
