@@ -26,6 +26,7 @@ type bench struct {
 	hz          float64
 	core        core
 	rounds      int   // made
+	turned      bool  // twins are at work
 	begins      []int // of sessions, by rounds
 	look        int   // after so many it is looked what is known
 	started     time.Time
@@ -112,7 +113,7 @@ func (b *bench) single(ctx context.Context, first meter.Moment) error {
 		b.run.Machine.Pinned = fmt.Sprintf("meters on processor %d; supervisors where the kernel puts them", b.cpu)
 	}
 	for _, c := range b.contestants {
-		if err := b.settle(c); err != nil {
+		if err := b.settleAll(c); err != nil {
 			return err
 		}
 	}

@@ -68,7 +68,7 @@ func relative(r *results.Run, f *results.Figure) *results.Figure {
 	if base == nil || base.Group != f.Group {
 		return nil
 	}
-	out := &results.Figure{Subject: f.Subject, Way: f.Way, Params: f.Params, Middle: f.Middle || base.Middle}
+	out := &results.Figure{Subject: f.Subject, Way: f.Way, Params: f.Params, Mean: f.Mean || base.Mean}
 	for i := range min(len(f.Samples), len(base.Samples)) {
 		out.Samples = append(out.Samples, f.Samples[i]/base.Samples[i])
 	}

@@ -37,10 +37,16 @@ type contestant struct {
 	files     []*os.File
 	placed    bool // its supervisor runs where the kernel puts it, others have the meter's processor
 	cpu       int  // that it is started on with all that serves it, or machine.Anywhere
-	m         *meter.Meter
-	program   int               // its process under a supervisor, 0 for none
-	command   [2]time.Duration  // processor time for being told what to do, of program and supervisor
-	served    map[string]string // call to what served it, where it was counted: see countCalls
+	running
+	twin   *running          // that takes turns with it, if it has one: see bench.turn
+	served map[string]string // call to what served it, where it was counted: see countCalls
+}
+
+// A running is a meter that was started, and what is known of its process.
+type running struct {
+	m       *meter.Meter
+	program int              // its process under a supervisor, 0 for none
+	command [2]time.Duration // processor time for being told what to do, of program and supervisor
 }
 
 // constant is what getppid returns where it is reflected: no process has that
@@ -114,6 +120,20 @@ func (b *bench) enlist(c *contestant) {
 	}
 	c.m = m
 	b.contestants = append(b.contestants, c)
+	if !c.twice() || b.o.Threads > 1 {
+		return
+	}
+	if m, err = c.start(); err != nil {
+		b.drop(c, err)
+		return
+	}
+	c.twin = &running{m: m}
+}
+
+// twice reports whether the contestant has a twin. How the processor predicts what comes by a
+// signal depends on where the process lies in memory, so a session has two of them.
+func (c *contestant) twice() bool {
+	return (c.mechanism == "trap" || c.mechanism == "sud") && !c.placed
 }
 
 func (b *bench) leaveOut(subject, way string, err error) {
@@ -123,6 +143,9 @@ func (b *bench) leaveOut(subject, way string, err error) {
 func (c *contestant) close() {
 	if c.m != nil {
 		c.m.Close()
+	}
+	if c.twin != nil && c.twin.m != nil {
+		c.twin.m.Close()
 	}
 	for _, f := range c.files {
 		f.Close()

@@ -108,7 +108,7 @@ func (b *bench) collect() {
 	}
 	if slices.ContainsFunc(b.tasks, func(t *task) bool { return t.figure.IsMean() }) {
 		b.run.Notes = append(b.run.Notes, "what comes by a signal (trap, sud) goes now one way, now another, but for getrandom: "+
-			"what stands there are means of the middle half of sessions, not medians")
+			"what stands there are means of sessions, not medians")
 	}
 }
 

@@ -80,7 +80,15 @@ func (b *bench) restart(ctx context.Context) {
 		m, err := c.start()
 		if err == nil {
 			c.m = m
-			err = b.settle(c)
+			if c.twin != nil {
+				c.twin.m.Close()
+				if m, err = c.start(); err == nil {
+					c.twin.m = m
+				}
+			}
+		}
+		if err == nil {
+			err = b.settleAll(c)
 		}
 		if err != nil {
 			b.drop(c, err)
@@ -88,15 +96,43 @@ func (b *bench) restart(ctx context.Context) {
 	}
 	for i := 0; i < len(b.tasks) && ctx.Err() == nil; {
 		t := b.tasks[i]
-		_, err := t.by.m.Have(t.way) // makes what a way needs
-		if err == nil {
-			err = t.prepare()
-		}
-		if err != nil {
+		if err := t.prepareAll(); err != nil {
 			b.drop(t.by, err)
 			continue
 		}
 		i++
+	}
+}
+
+// settleAll settles a contestant, and its twin.
+func (b *bench) settleAll(c *contestant) error {
+	return c.both(func() error { return b.settle(c) })
+}
+
+// both does something with a contestant's process, and with its twin if it has one.
+func (c *contestant) both(do func() error) error {
+	err := do()
+	if err == nil && c.twin != nil {
+		c.swap()
+		err = do()
+		c.swap()
+	}
+	return err
+}
+
+func (c *contestant) swap() { c.running, *c.twin = *c.twin, c.running }
+
+// turn lets that process be at work, of those that have two, which a session's round has: two
+// rounds, there and back, by the one, two by the other.
+func (b *bench) turn(round int) {
+	if b.turned == (round/2%2 == 1) {
+		return
+	}
+	b.turned = !b.turned
+	for _, c := range b.contestants {
+		if c.twin != nil {
+			c.swap()
+		}
 	}
 }
 
@@ -145,6 +181,7 @@ func (b *bench) session(ctx context.Context, start time.Duration) {
 		}
 		back := n%2 == 1
 		order = b.order(order, back)
+		b.turn(n)
 		if !b.round(ctx, order, back) {
 			return
 		}
@@ -152,6 +189,7 @@ func (b *bench) session(ctx context.Context, start time.Duration) {
 	}
 	inside := slices.DeleteFunc(slices.Clone(order), (*task).runsUp) // who serves the others has had a pause
 	for round := first; round < b.rounds && ctx.Err() == nil; round++ {
+		b.turn(round - first)
 		b.makeUp(inside, round)
 	}
 	b.core.count(b.tasks, first)
@@ -195,7 +233,7 @@ func (b *bench) known(within float64) bool {
 // bySessions adds to a task's figure what each session said.
 func (b *bench) bySessions(t *task, f *results.Figure) {
 	// Only getrandom takes as long each time: what serves it makes a call of its own.
-	if f.Middle = t.bySignal() && t.figure.Subject != "getrandom"; !f.Middle {
+	if f.Mean = t.bySignal() && t.figure.Subject != "getrandom"; !f.Mean {
 		f.Sessions = b.medians(f.Samples)
 		return
 	}
@@ -211,7 +249,7 @@ func (b *bench) bySessions(t *task, f *results.Figure) {
 		if len(alone) == 0 {
 			alone = f.Samples[from:to]
 		}
-		return results.Middle(alone)
+		return results.Mean(alone)
 	})
 }
 

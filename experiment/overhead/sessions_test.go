@@ -197,12 +197,12 @@ func TestMeansOfTheAlone(t *testing.T) {
 	one := &task{by: &contestant{mechanism: "trap"}, call: "getppid", pulses: []uint64{9, 11, 10, 12, 11, 11, 11, 11, 1, 1, 1, 1}}
 	f := results.Figure{Samples: []float64{2, 100, 4, 100, 5, 6, 7, 8, 1, 2, 3, 6}}
 	b.bySessions(one, &f)
-	if !f.Middle || !slices.Equal(f.Sessions, []float64{3, 6.5, 2.5}) {
-		t.Errorf("%v, %v", f.Middle, f.Sessions)
+	if !f.Mean || !slices.Equal(f.Sessions, []float64{3, 6.5, 3}) {
+		t.Errorf("%v, %v", f.Mean, f.Sessions)
 	}
 	one.by.mechanism = "patch"
 	b.bySessions(one, &f)
-	if f.Middle || !slices.Equal(f.Sessions, []float64{52, 6.5, 2.5}) {
-		t.Errorf("%v, %v", f.Middle, f.Sessions)
+	if f.Mean || !slices.Equal(f.Sessions, []float64{52, 6.5, 2.5}) {
+		t.Errorf("%v, %v", f.Mean, f.Sessions)
 	}
 }

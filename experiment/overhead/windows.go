@@ -72,11 +72,17 @@ func (t *task) bySignal() bool {
 	return t.call != "" && (t.by.mechanism == "trap" || t.by.mechanism == "sud") && !t.served()
 }
 
+// prepareAll prepares it in all of its contestant's processes.
+func (t *task) prepareAll() error { return t.by.both(t.prepare) }
+
 // prepare makes the calls that come before anything counts, in a fresh process.
 func (t *task) prepare() error {
 	calls := warmCalls
 	if t.served() {
 		calls = servedWarm
+	}
+	if _, err := t.by.m.Have(t.way); err != nil { // makes what a way needs
+		return err
 	}
 	_, _, err := t.by.m.Window(t.way, calls, t.bytes)
 	return err
@@ -100,7 +106,7 @@ func (t *task) fit(hz float64) error {
 	if t.served() {
 		least = servedCalls
 	}
-	if err := t.prepare(); err != nil {
+	if err := t.prepareAll(); err != nil {
 		return err
 	}
 	if t.runsUp() {

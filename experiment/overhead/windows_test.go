@@ -65,7 +65,7 @@ func meters(t *testing.T) func(mechanism string) *contestant {
 			t.Fatal(err)
 		}
 		t.Cleanup(m.Close)
-		return &contestant{name: mechanism, mechanism: mechanism, m: m}
+		return &contestant{name: mechanism, mechanism: mechanism, running: running{m: m}}
 	}
 }
 

@@ -114,10 +114,10 @@ type Figure struct {
 	// Sessions are the figure's medians by session, where it was measured in more than
 	// one, each with fresh processes.
 	Sessions []float64 `json:"sessions,omitempty"`
-	// Middle says that the figure goes one of two ways, so that a median would be one of them,
-	// now this, now that: it is told by the mean of the middle half ([Middle]) of its sessions,
-	// and what these have is such a mean, too.
-	Middle bool `json:"middle,omitempty"`
+	// Mean says that the figure goes one of two ways, so that a median would be one of them,
+	// now this, now that: it is told by the mean ([Mean]) of its sessions, and what these have
+	// is a mean, too.
+	Mean bool `json:"mean,omitempty"`
 	// Subtracted was taken off each sample: what the loop around the call takes.
 	Subtracted float64 `json:"subtracted,omitempty"`
 	// Pace is what each sample, with what was subtracted, was divided by: see [Pace]. Multiplied

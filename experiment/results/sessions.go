@@ -11,7 +11,7 @@ import (
 // on processors in common, and an interval by their number alone would be too sure.
 func (f *Figure) Summary() Summary {
 	if f.IsMean() {
-		return Summarize(f.Samples).byMiddle(f.Sessions).doubting(f.Doubt)
+		return Summarize(f.Samples).byMean(f.Sessions).doubting(f.Doubt)
 	}
 	return Summarize(f.Samples).holding(f.Sessions).doubting(f.Doubt)
 }
@@ -41,7 +41,7 @@ func (f *Figure) Spread() float64 {
 		return 0
 	}
 	if f.IsMean() {
-		center, half := overMiddle(f.Sessions)
+		center, half := overMean(f.Sessions)
 		return half / math.Abs(center)
 	}
 	return overSessions(f.Sessions).HalfWidth()

@@ -78,8 +78,8 @@ func Compare(f, baseline *Figure, noise float64) Comparison {
 	over := func(a, b float64) float64 { return a / b }
 	both := func(op func(a, b float64) float64) Summary {
 		s, sessions := combine(f, baseline, op), bySession(f, baseline, op)
-		if (f.Middle || baseline.Middle) && len(sessions) >= leastMiddle {
-			return s.byMiddle(sessions)
+		if (f.Mean || baseline.Mean) && len(sessions) >= leastMean {
+			return s.byMean(sessions)
 		}
 		return s.holding(sessions)
 	}

@@ -234,7 +234,7 @@ func (p *page) mechanisms() {
 	}
 	medians := "Medians"
 	if slices.ContainsFunc(p.calls.Figures, func(f results.Figure) bool { return f.IsMean() }) {
-		medians += ", by `trap` and `sud` means of the middle half but for getrandom"
+		medians += ", by `trap` and `sud` means but for getrandom"
 	}
 	p.say("\n" + medians + "; in brackets what that is beside the native call. *Nothing* is getppid, answered by a constant; `vdso` and `kernel-vdso` have no such")
 	p.say("function and do gettimeofday(NULL, NULL). *Passed through* is getuid, made by the kernel all the same.")
