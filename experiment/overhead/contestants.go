@@ -130,12 +130,6 @@ func (b *bench) enlist(c *contestant) {
 	c.twin = &running{m: m}
 }
 
-// twice reports whether the contestant has a twin. How the processor predicts what comes by a
-// signal depends on where the process lies in memory, so a session has two of them.
-func (c *contestant) twice() bool {
-	return (c.mechanism == "trap" || c.mechanism == "sud") && !c.placed
-}
-
 func (b *bench) leaveOut(subject, way string, err error) {
 	b.run.LeftOut = append(b.run.LeftOut, results.LeftOut{Subject: subject, Way: way, Why: strings.TrimPrefix(err.Error(), way+": ")})
 }

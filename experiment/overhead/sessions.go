@@ -104,38 +104,6 @@ func (b *bench) restart(ctx context.Context) {
 	}
 }
 
-// settleAll settles a contestant, and its twin.
-func (b *bench) settleAll(c *contestant) error {
-	return c.both(func() error { return b.settle(c) })
-}
-
-// both does something with a contestant's process, and with its twin if it has one.
-func (c *contestant) both(do func() error) error {
-	err := do()
-	if err == nil && c.twin != nil {
-		c.swap()
-		err = do()
-		c.swap()
-	}
-	return err
-}
-
-func (c *contestant) swap() { c.running, *c.twin = *c.twin, c.running }
-
-// turn lets that process be at work, of those that have two, which a session's round has: two
-// rounds, there and back, by the one, two by the other.
-func (b *bench) turn(round int) {
-	if b.turned == (round/2%2 == 1) {
-		return
-	}
-	b.turned = !b.turned
-	for _, c := range b.contestants {
-		if c.twin != nil {
-			c.swap()
-		}
-	}
-}
-
 // settle pins a contestant, and learns which process is its program.
 func (b *bench) settle(c *contestant) error {
 	if err := c.m.Pin(b.cpu); err != nil {
