@@ -213,6 +213,19 @@ func (r *Rule) Reflects() bool {
 	return false
 }
 
+// Kills reports whether a call of that number may meet a filter that kills.
+func (p *Plan) Kills(nr int) bool {
+	for _, r := range p.For(nr) {
+		switch {
+		case r.Action.Kind == Kill:
+			return true
+		case len(r.Conds) == 0:
+			return false
+		}
+	}
+	return p.Default.Kind == Kill
+}
+
 // RefusesForeign reports whether foreign-architecture and x32 calls are refused: a
 // call that is denied by number must not be reachable by another number. A
 // default of errno denies too: it is what lists of allowed calls end with.

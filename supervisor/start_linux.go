@@ -226,6 +226,9 @@ func (r *run) buildRegion(c *Cmd) error {
 		return err
 	}
 	o := vdsoshim.Options{Kernel: kernel, Bind: r.binding, Count: stats, Into: r.region.image}
+	if len(r.user) == 0 && !r.plan.Kills(unix.SYS_MREMAP) {
+		o.Data = vdsoshim.KernelData()
+	}
 	if r.binding("getrandom") == vdsoshim.Shim {
 		block, err := blockFunction(r.plan.RNG.Block)
 		if err != nil {

@@ -43,6 +43,10 @@ func Template() []byte { return bytesOf(image) }
 // Options say how to complete the image.
 type Options struct {
 	Kernel *Image // the running kernel's vDSO
+	// Data has the handoff move the kernel's vDSO into the region, with the mappings in front of it,
+	// of so many bytes each ([KernelData]); nil leaves it where it is. Nobody may know yet where
+	// that was.
+	Data []uint64
 	// Bind is asked for each call that the image knows (see CallOf), by the
 	// call's name: "getrandom". Symbols that it doesn't know always forward.
 	// A nil Bind forwards everything.
@@ -149,6 +153,7 @@ func Complete(o Options) (*Built, error) {
 	); err != nil {
 		return nil, err
 	}
+	c.moveKernel()
 	c.chooseCPUNumber()
 	return &Built{Bytes: c.image, Counters: c.counters, Counting: c.o.Count, entries: c.entries, forgets: c.o.forgetting()}, nil
 }

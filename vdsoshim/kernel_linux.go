@@ -1,7 +1,10 @@
 package vdsoshim
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -55,6 +58,47 @@ func kernelBase() (uint64, error) {
 		}
 	}
 	return 0, ErrNoVDSO
+}
+
+// KernelData returns how many bytes each mapping has that the kernel puts in front of its vDSO, for
+// what the functions read ("[vvar]", and "[vvar_vclock]" from Linux 6.13 on); none where
+// they can't be told, as under another run of reflect.
+var KernelData = sync.OnceValue(func() []uint64 {
+	k, err := readKernel()
+	if err != nil {
+		return nil
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return nil
+	}
+	return dataBefore(maps, k.base, k.base+k.image.Size())
+})
+
+// dataBefore finds the mappings before the vDSO's in /proc/pid/maps.
+func dataBefore(maps []byte, begin, end uint64) (sizes []uint64) {
+	next := uint64(0)
+	for line := range bytes.Lines(maps) {
+		var from, to uint64
+		if !bytes.Contains(line, []byte("[v")) {
+			continue
+		}
+		if n, err := fmt.Sscanf(string(line), "%x-%x ", &from, &to); n != 2 || err != nil {
+			return nil
+		}
+		switch {
+		case bytes.Contains(line, []byte(" [vvar")):
+			if from != next {
+				sizes = nil
+			}
+			sizes, next = append(sizes, to-from), to
+		case bytes.Contains(line, []byte(" [vdso]")):
+			if from == begin && to == end && next == begin {
+				return sizes
+			}
+		}
+	}
+	return nil
 }
 
 const atSysinfoEhdr = 33 // AT_SYSINFO_EHDR, elf.h

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 #include <unwind.h>
@@ -90,6 +92,8 @@ static void where(uintptr_t at)
 int main(int argc, char **argv)
 {
 	static unsigned char b[16];
+	static struct timespec ts;
+	static struct timeval tv;
 	static const struct {
 		long (*f)(long, long, long, long);
 		long nr, a, b;
@@ -97,6 +101,10 @@ int main(int argc, char **argv)
 		{ any_call, SYS_getuid, 0, 0 }, { any_call, SYS_getppid, 0, 0 }, { any_call, SYS_getpgrp, 0, 0 }, { any_call, 100000, 0, 0 },
 		{ any_call, SYS_getrandom, (long)b, sizeof b }, { random_call, 0, (long)b, sizeof b }, { random_call, 0, 0, sizeof b },
 		{ constant_call, 0, 0, 0 }, { other_constant_call, 0, 0, 0 }, { passed_call, 0, 0, 0 },
+		// By the vDSO: what user space can tell, and what it can't.
+		{ (void *)clock_gettime, 0, CLOCK_MONOTONIC, (long)&ts }, { (void *)clock_gettime, 0, CLOCK_PROCESS_CPUTIME_ID, (long)&ts },
+		{ (void *)clock_gettime, 0, CLOCK_BOOTTIME, (long)&ts }, { (void *)clock_gettime, 0, 99, (long)&ts },
+		{ (void *)clock_getres, 0, CLOCK_REALTIME, (long)&ts }, { (void *)gettimeofday, 0, (long)&tv, 0 },
 	};
 	const int n = sizeof calls / sizeof *calls;
 	struct sigaction sa = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO };

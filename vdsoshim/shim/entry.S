@@ -16,7 +16,7 @@
  *
  *	rdi	0, or -errno of what failed; then the auxiliary vector is as it was
  *	rsi	STEP_DONE, or the step that failed
- *	rdx	where the kernel mapped its vDSO
+ *	rdx	where the kernel's vDSO is
  *	r8	what prctl returned
  *
  * Both descriptors are closed in any case.
@@ -107,6 +107,7 @@ shim_handoff:
 	test %r12, %r12
 	jnz .Lend
 
+	mov %r14, (%rbp)		/* it may have been moved */
 	mov $STEP_PROTECT, %r13d
 	lea (__ehdr_start + LINK_OFF)(%rip), %rdi
 	mov $PAGE_SIZE, %esi

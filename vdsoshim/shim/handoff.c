@@ -20,6 +20,8 @@
 #define MADV_DONTDUMP 16
 #define MADV_WIPEONFORK 18
 #define MLOCK_ONFAULT 1
+#define MREMAP_MAYMOVE 1
+#define MREMAP_FIXED 2
 #define ENOENT 2
 #define EEXIST 17
 #define AT_NULL 0
@@ -58,7 +60,7 @@ struct handoff {
 	long err, step;		/* out: -errno and the step that failed */
 	u64 *slot;		/* out: where AT_SYSINFO_EHDR's value stands */
 	u64 value;		/* out: what it becomes */
-	u64 kernel;		/* out: what it was */
+	u64 kernel;		/* out: where the kernel's vDSO is */
 };
 
 /* Maps the user's own image over the kernel's, whose data pages it finds at
@@ -82,6 +84,40 @@ static long map_user(u64 kernel, u64 size, long fd)
 	if (err && size > covered)
 		gate(__NR_munmap, kernel + covered, size - covered, 0, 0, 0, 0);
 	return err;
+}
+
+static long move(u64 from, u64 size, u64 to)
+{
+	return gate(__NR_mremap, from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to, 0) == (long)to ? 0 : -1;
+}
+
+/* Moves the kernel's vDSO, with its data in front, into the region: unwinders find an object
+ * by its extent, and so the image's tables, which describe the kernel's functions too. Nobody
+ * knows yet where it was. Returns where it is: where it was, if that can't be done. One
+ * mapping at a time: before Linux 6.17 there is no other way. */
+static u64 move_kernel(u64 kernel, u64 base)
+{
+	const u32 *size = shim_plan.moved;
+	u64 from, to = base + KERNEL_OFF, all = 0;
+	int i;
+
+	for (i = 0; i < MOVED; i++)
+		all += size[i];
+	if (!all || map(to, all, 0, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0))
+		return kernel;
+	from = kernel + size[MOVED - 1] - all;
+	for (i = 0; i < MOVED; from += size[i], to += size[i], i++)
+		if (size[i] && move(from, size[i], to))
+			goto back;
+	return to - size[MOVED - 1];
+back:
+	while (i--) {
+		from -= size[i], to -= size[i];
+		if (size[i])
+			move(to, size[i], from);
+	}
+	gate(__NR_munmap, to, all, 0, 0, 0, 0);
+	return kernel;
 }
 
 /* Memory where the kernel likes, or 0. */
@@ -184,6 +220,21 @@ static u64 *find_auxv(u64 *stack, struct mm_map *mm, u64 *phdr, u64 *loader)
 	return slot;
 }
 
+/* Says where the image's functions lead. */
+static void link_up(struct link *link, u64 kernel, u64 base)
+{
+	link->kernel = kernel;
+	for (int i = 0; i < LINK_SLOTS; i++) {
+		u64 to = shim_plan.link[i];
+
+		if (to & PLAN_OURS)
+			to = base + (to & ~PLAN_OURS);
+		else if (to)
+			to += kernel;
+		link->to[i] = to;
+	}
+}
+
 void HIDDEN shim_handoff_main(struct handoff *h)
 {
 	u64 base = (u64)__ehdr_start;
@@ -217,17 +268,6 @@ void HIDDEN shim_handoff_main(struct handoff *h)
 		goto close;
 	h->value = base;
 
-	link->kernel = h->kernel;
-	for (int i = 0; i < LINK_SLOTS; i++) {
-		u64 to = shim_plan.link[i];
-
-		if (to & PLAN_OURS)
-			to = base + (to & ~PLAN_OURS);
-		else if (to)
-			to += h->kernel;
-		link->to[i] = to;
-	}
-
 	map_generator(link, base);
 	link->self = base;
 	link->table = (u64)shim_table;
@@ -237,6 +277,11 @@ void HIDDEN shim_handoff_main(struct handoff *h)
 	h->err = map_sigsys(base, !(h->nr >> 32));
 	if (h->err)
 		goto close;
+
+	/* What fails behind this finds it where it is, see entry.S. */
+	if (!h->user_size)
+		h->kernel = move_kernel(h->kernel, base);
+	link_up(link, h->kernel, base);
 
 	if (h->user_size) {
 		h->step = STEP_USER;

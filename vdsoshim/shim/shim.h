@@ -9,20 +9,22 @@
 #define PAGE_SIZE 4096
 
 /* Offsets from the image's first byte, which is the region's base. */
-#define IMAGE_SIZE 0x12000
-#define EXITS_OFF 0xe600	/* the gate, and what a signal handler leaves by: see exits.S */
+#define IMAGE_SIZE 0x13000
+#define EXITS_OFF 0xf600	/* the gate, and what a signal handler leaves by: see exits.S */
 #define EXITS_SIZE 0x3400
-#define CONTROL_OFF 0x12000	/* shared with the supervisor, read-only here */
-#define LINK_OFF 0x13000	/* private: struct link, read-only after the handoff */
-#define COUNTERS_OFF 0x14000	/* only when calls are counted */
+#define CONTROL_OFF 0x13000	/* shared with the supervisor, read-only here */
+#define LINK_OFF 0x14000	/* private: struct link, read-only after the handoff */
+#define COUNTERS_OFF 0x15000	/* only when calls are counted */
 #define COUNTERS_SIZE 0x1a000
-#define SIGSYS_OFF 0x2e000	/* private, with trap and sud only: see sigsys.h */
+#define SIGSYS_OFF 0x2f000	/* private, with trap and sud only: see sigsys.h */
 #define SIGSYS_SIZE 0x5000
-#define SLOTS_OFF 0x33000	/* private: the generator's slots, see generator.h */
+#define SLOTS_OFF 0x34000	/* private: the generator's slots, see generator.h */
 #define SLOTS_SIZE 0x40000
-#define STUBS_OFF 0x73000	/* with patching only: code for patched sites, see reflected.S */
+#define STUBS_OFF 0x74000	/* with patching only: code for patched sites, see reflected.S */
 #define STUBS_SIZE 0x10000
-#define REGION_SIZE 0x83000
+#define KERNEL_OFF 0x84000	/* the kernel's vDSO with its data, moved here: see move_kernel */
+#define KERNEL_ROOM 0xa000
+#define REGION_SIZE 0x8e000
 /* Between the exits and the stubs there is data only. */
 #define FROM_EXITS_SIZE (STUBS_OFF + STUBS_SIZE - EXITS_OFF)
 
@@ -73,7 +75,7 @@
 #define LINK_CLOCK_GETTIME (LINK_GETRANDOM + 1)	/* the kernel's, where clocks.S leads on to it */
 #define LINK_CLOCK_GETRES (LINK_GETRANDOM + 2)
 #define LINK_SLOTS (LINK_GETRANDOM + 3)
-#define LINK_BASE LINK_SLOTS	/* where the kernel mapped its vDSO */
+#define LINK_BASE LINK_SLOTS	/* where the kernel's vDSO is */
 #define LINK_GENERATOR (LINK_SLOTS + 1)	/* where its slots are, or 0 */
 #define LINK_STUBS (LINK_SLOTS + 2)	/* where stubs may be put, or 0 */
 #define LINK_NEAR_PROGRAM (LINK_SLOTS + 3)	/* the same, NEAR_SIZE near the program */
@@ -91,7 +93,10 @@
 #define PLAN_FALLBACK 20
 #define PLAN_PATCH 24
 #define PLAN_SIGSYS 28
-#define PLAN_LINK 32
+#define PLAN_MOVED 32
+#define PLAN_LINK 48
+
+#define MOVED 4			/* mappings: the kernel's vDSO, and those of its data in front of it */
 
 #define PLAN_OURS 0x80000000	/* offset is into this image, not the kernel's */
 
@@ -103,6 +108,8 @@
 #define ROOM_STRINGS 2048
 #define ROOM_NOTES 160
 #define ROOM_COPIES 192
+#define ROOM_FRAMES 48		/* functions of the kernel's that unwind tables describe */
+#define ROOM_FRAME_BYTES 1536	/* what they say */
 
 /* Steps of the handoff, as it reports them when one fails. */
 #define STEP_DONE 0
@@ -132,6 +139,7 @@ struct plan {
 	u32 fallback;		/* 1: no droppable memory, even where the kernel has it */
 	u32 patch;		/* 1: sites will be patched */
 	u32 sigsys;		/* SIGSYS_ flags, sigsys.h */
+	u32 moved[MOVED];	/* bytes of each mapping to move, in order, the last is the vDSO; 0: none */
 	u32 link[LINK_SLOTS];	/* offset of each link's target, 0 if it has none */
 };
 extern const struct plan HIDDEN shim_plan;

@@ -20,8 +20,8 @@ SECTIONS
 	.gnu.version_d : ALIGN(8) { *(.gnu.version_d) . = 28 * ROOM_VERSIONS; } :text
 	.dynamic : ALIGN(8) { *(.dynamic) } :text :dynamic
 	.note : ALIGN(4) { KEEP(*(.note.sysreflect)) . = ROOM_NOTES; } :text :note
-	.eh_frame_hdr : ALIGN(4) { *(.eh_frame_hdr) } :text :eh_frame_hdr
-	.eh_frame : ALIGN(8) { KEEP(*(.eh_frame)) LONG(0) } :text
+	.eh_frame_hdr : ALIGN(4) { *(.eh_frame_hdr) . = . + 8 * ROOM_FRAMES; } :text :eh_frame_hdr
+	.eh_frame : ALIGN(8) { KEEP(*(.eh_frame)) . = . + ROOM_FRAME_BYTES; LONG(0) } :text
 	.plan : ALIGN(16) { KEEP(*(.plan)) } :text
 	.copies : ALIGN(16) { KEEP(*(.copies)) } :text
 	.rodata : ALIGN(64) { *(.rodata*) } :text

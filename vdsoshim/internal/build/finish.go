@@ -14,6 +14,7 @@ import (
 var rooms = map[string]string{
 	".hash": "hash", ".gnu.hash": "gnuHash", ".dynsym": "symbol", ".dynstr": "string",
 	".gnu.version": "versym", ".gnu.version_d": "verdef", ".note": "note", ".dynamic": "dynamic", ".copies": "copy",
+	".eh_frame_hdr": "frameTable", ".eh_frame": "frame",
 }
 
 // finish fills the linked image up to its pages, all of which its one segment
@@ -88,7 +89,7 @@ func finish(full, stripped []byte) (image, layout, header []byte, err error) {
 		return nil, nil, nil, fmt.Errorf("the image has %d bytes, IMAGE_SIZE in shim.h is %d", len(stripped), size)
 	}
 	image = append(stripped, make([]byte, size-uint64(len(stripped)))...)
-	if err := resize(image); err != nil {
+	if err := resize(image, constants["RegionSize"]); err != nil {
 		return nil, nil, nil, err
 	}
 	return image, layout, header, nil
@@ -98,7 +99,7 @@ var le = binary.LittleEndian
 
 // resize makes the segment cover the whole image, and says of the tables how
 // much of their room is in use: the linker counts all of it.
-func resize(image []byte) error {
+func resize(image []byte, region uint64) error {
 	f, err := elf.NewFile(bytes.NewReader(image))
 	if err != nil {
 		return err
@@ -127,8 +128,8 @@ func resize(image []byte) error {
 			continue
 		}
 		le.PutUint64(ph[32:], n) // p_filesz
-		if stubs := f.Section(".stubs"); elf.ProgType(le.Uint32(ph)) == elf.PT_LOAD && stubs != nil {
-			n = stubs.Addr + stubs.Size // by which unwinders find them
+		if elf.ProgType(le.Uint32(ph)) == elf.PT_LOAD {
+			n = region // by which unwinders find what is behind the image
 		}
 		le.PutUint64(ph[40:], n) // p_memsz
 	}
@@ -142,6 +143,14 @@ func resize(image []byte) error {
 		return fmt.Errorf("DT_VERDEFNUM: %v, %w", versions, err)
 	}
 	used[".gnu.version_d"] = 28 * versions[0]
+	used[".eh_frame_hdr"] = 12 + 8*uint64(le.Uint32(section(".eh_frame_hdr")[8:]))
+	for frames := section(".eh_frame"); ; {
+		n := uint64(le.Uint32(frames[used[".eh_frame"]:]))
+		used[".eh_frame"] += 4 + n // the last one has none, and ends them
+		if n == 0 {
+			break
+		}
+	}
 	for i, s := range f.Sections {
 		if n, ok := used[s.Name]; ok {
 			le.PutUint64(image[shoff+64*uint64(i)+32:], n) // sh_size
