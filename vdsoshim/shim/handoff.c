@@ -91,6 +91,11 @@ static long move(u64 from, u64 size, u64 to)
 	return gate(__NR_mremap, from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to, 0) == (long)to ? 0 : -1;
 }
 
+static long protect(u64 at, u64 size, long prot)
+{
+	return gate(__NR_mprotect, at, size, prot, 0, 0, 0);
+}
+
 /* Moves the kernel's vDSO, with its data in front, into the region: unwinders find an object
  * by its extent, and so the image's tables, which describe the kernel's functions too. Nobody
  * knows yet where it was. Returns where it is: where it was, if that can't be done. One
@@ -103,13 +108,23 @@ static u64 move_kernel(u64 kernel, u64 base)
 
 	for (i = 0; i < MOVED; i++)
 		all += size[i];
-	if (!all || map(to, all, 0, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0))
+	if (!all || map(to, all, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0))
 		return kernel;
+	/* May anything become executable here (MDWE, SELinux)? */
+	if (protect(to, all, PROT_READ | PROT_EXEC)) {
+		gate(__NR_munmap, to, all, 0, 0, 0, 0);
+		return kernel;
+	}
 	from = kernel + size[MOVED - 1] - all;
 	for (i = 0; i < MOVED; from += size[i], to += size[i], i++)
 		if (size[i] && move(from, size[i], to))
 			goto back;
-	return to - size[MOVED - 1];
+	to -= size[MOVED - 1];
+	/* Who samples the program from its beginning (perf record) hears of mappings that become
+	 * executable, and not of those that move. */
+	protect(to, size[MOVED - 1], PROT_READ);
+	protect(to, size[MOVED - 1], PROT_READ | PROT_EXEC);
+	return to;
 back:
 	while (i--) {
 		from -= size[i], to -= size[i];

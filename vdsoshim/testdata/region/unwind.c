@@ -59,7 +59,7 @@ static __attribute__((noinline)) void wipe(void)
 }
 
 static u64 from, to;	/* the image */
-static unsigned char seen[0xf000];
+static unsigned char seen[0x10000];
 static int steps, lost;
 
 static _Unwind_Reason_Code frame(struct _Unwind_Context *c, void *found)
