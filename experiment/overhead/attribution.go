@@ -71,6 +71,20 @@ func (c *chain) add(name, what string, values []float64) {
 	c.steps = append(c.steps, results.Step{Name: name, What: what, Cost: s.Median, Lo: s.Lo, Hi: s.Hi})
 }
 
+// told gives a step what is told of figures, and not of rounds.
+func (c *chain) told(name, what string, s results.Summary) {
+	c.steps = append(c.steps, results.Step{Name: name, What: what, Cost: s.Median, Lo: s.Lo, Hi: s.Hi})
+}
+
+// rest gives a step what the others leave of a figure that is told by a mean.
+func (c *chain) rest(name, what string, of *results.Figure) {
+	s := of.Summary()
+	for _, step := range c.steps {
+		s = s.Less(results.Summary{Median: step.Cost, Lo: step.Lo, Hi: step.Hi}, results.Summary{})
+	}
+	c.told(name, what, s)
+}
+
 // byClocks takes apart what only the processor times of the two processes tell: for how
 // long neither had a processor, which is where a sleeping one is woken (less than
 // nothing where both worked at a time, on two processors), and what the supervisor did
@@ -130,9 +144,13 @@ func (b *bench) attribute() {
 			c.take("two context switches", "a byte to a process and back less the same calls alone", switches)
 			clocks = b.byClocks(c, way, switches)
 		}
-		if way == native {
+		switch null := b.run.Find("null", way, nil); {
+		case way == native:
 			c.add("work", "getrandom(16) less the above", c.left)
-		} else {
+		case null.IsMean():
+			c.rest("the mechanism's rest", way+"'s null call less the above", null)
+			c.told("work", "getrandom(16) less the null call", f.Summary().Less(null.Summary(), results.Summary{}))
+		default:
 			work := less(f.Samples, empty)
 			name := "dispatch"
 			if enters {

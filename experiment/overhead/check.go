@@ -68,12 +68,17 @@ func relative(r *results.Run, f *results.Figure) *results.Figure {
 	if base == nil || base.Group != f.Group {
 		return nil
 	}
-	out := &results.Figure{Subject: f.Subject, Way: f.Way, Params: f.Params, Mean: f.Mean || base.Mean}
+	out := &results.Figure{Subject: f.Subject, Way: f.Way, Params: f.Params, Mean: f.Mean}
 	for i := range min(len(f.Samples), len(base.Samples)) {
 		out.Samples = append(out.Samples, f.Samples[i]/base.Samples[i])
 	}
+	told := base.Summary().Median
 	for i := range min(len(f.Sessions), len(base.Sessions)) {
-		out.Sessions = append(out.Sessions, f.Sessions[i]/base.Sessions[i])
+		of := base.Sessions[i]
+		if out.Mean { // not of the same rounds
+			of = told
+		}
+		out.Sessions = append(out.Sessions, f.Sessions[i]/of)
 	}
 	return out
 }

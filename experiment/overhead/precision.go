@@ -2,6 +2,7 @@ package overhead
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -47,7 +48,11 @@ func Known(run *results.Run) string {
 			}
 			most = max(most, n)
 		}
-		if half := f.Summary().HalfWidth(); !(half < Precision) {
+		half := f.Summary().HalfWidth()
+		if len(f.Samples) < results.LeastSamples {
+			half = math.Inf(1)
+		}
+		if !(half < Precision) {
 			not = append(not, wide{f, half})
 		}
 	}
@@ -79,6 +84,10 @@ func Known(run *results.Run) string {
 		name := w.f.Subject + " " + w.f.Way
 		if n := w.f.Param("bytes"); n != "" {
 			name = w.f.Subject + "(" + n + ") " + w.f.Way
+		}
+		if math.IsInf(w.half, 1) {
+			names = append(names, name)
+			continue
 		}
 		names = append(names, name+" (± "+percent(w.half)+")")
 	}

@@ -176,19 +176,29 @@ func (p *printer) scale(f *results.Figure) (times float64, unit string) {
 
 func (p *printer) section(s section) {
 	_, unit := p.scale(s.figures[0])
-	fmt.Fprintf(p, "%s\n  %-15s %9s  %-19s %9s\n", s.title, unit, "median", "95 % interval", "ratio")
+	interval := "95 % interval"
+	if slices.ContainsFunc(s.figures, func(f *results.Figure) bool { return len(f.Samples) < results.LeastSamples }) {
+		interval = "least to most"
+	}
+	fmt.Fprintf(p, "%s\n  %-15s %9s  %-19s %9s\n", s.title, unit, "median", interval, "ratio")
 	var notes []string
 	for _, f := range s.figures {
 		times, _ := p.scale(f)
 		m := f.Summary()
 		mark := ""
-		if f.Note != "" {
-			i := slices.Index(notes, f.Note)
+		note := func(text string) {
+			i := slices.Index(notes, text)
 			if i < 0 {
 				i = len(notes)
-				notes = append(notes, f.Note)
+				notes = append(notes, text)
 			}
-			mark = " (" + strconv.Itoa(i+1) + ")"
+			mark += " (" + strconv.Itoa(i+1) + ")"
+		}
+		if f.IsMean() {
+			note("a mean of sessions, not a median")
+		}
+		if f.Note != "" {
+			note(f.Note)
 		}
 		interval := number(m.Lo*times) + " to " + number(m.Hi*times)
 		p.line(fmt.Sprintf("  %-15s %9s  %-19s %9s%s%s", f.Way, number(m.Median*times), interval, p.ratio(f), p.verdict(f), mark))

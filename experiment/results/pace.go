@@ -104,6 +104,9 @@ func (p *Pace) Rounds() []float64 {
 	return out
 }
 
+// leastRounds tell how a figure follows the pace: a line goes through any two of them.
+const leastRounds = 8
+
 // Steady returns for each sample of a figure what it is to be divided by, with four
 // digits behind the point, how much the figure follows the pace, and by how much it may be
 // wrong for that, relative. of is its place among those that the pace was estimated from, or -1: it has no part in
@@ -112,7 +115,7 @@ func (p *Pace) Rounds() []float64 {
 // Not all follow the machine alike: some wait for memory, some for a processor to wake. How
 // much this one does is a regression on the others' pace, in logarithms.
 func (p *Pace) Steady(samples []float64, of int) (by []float64, follows, wrong float64) {
-	if p == nil || len(samples) > len(p.rounds) {
+	if p == nil || len(samples) > len(p.rounds) || len(samples) < leastRounds {
 		return nil, 0, 0
 	}
 	pace := make([]float64, len(samples))

@@ -135,15 +135,18 @@ func TestPaceCovers(t *testing.T) {
 
 // Where few figures tell, or a figure is longer than they are, nothing is divided.
 func TestNoPace(t *testing.T) {
-	one := []float64{1, 2, 3, 4}
+	one := []float64{1, 2, 3, 4, 5, 6, 7, 8}
 	if p := PaceOf([][]float64{one, one, one}); p != nil || p.Rounds() != nil {
 		t.Errorf("of three figures: %+v", p)
 	}
 	p := PaceOf([][]float64{one, one, one, one, one, one, one})
-	if by, _, _ := p.Steady([]float64{1, 2, 3, 4, 5}, -1); by != nil {
+	if by, _, _ := p.Steady([]float64{1, 2, 3, 4, 5, 6, 7, 8, 9}, -1); by != nil {
 		t.Errorf("of a round that nobody tells of: %v", by)
 	}
-	if by, follows, doubt := p.Steady([]float64{10, 20, 30, 40}, -1); len(by) != 4 || math.Abs(follows-1) > 1e-6 || math.Abs(by[3]/by[0]-4) > 1e-3 || doubt > 1e-6 {
+	if by, _, _ := p.Steady([]float64{10, 20}, -1); by != nil {
+		t.Errorf("of two rounds, through which any line goes: %v", by)
+	}
+	if by, follows, doubt := p.Steady([]float64{10, 20, 30, 40, 50, 60, 70, 80}, -1); len(by) != 8 || math.Abs(follows-1) > 1e-6 || math.Abs(by[3]/by[0]-4) > 1e-3 || doubt > 1e-6 {
 		t.Errorf("of one that goes with the others: %v, doubt %v", by, doubt)
 	}
 	short := PaceOf([][]float64{one, one[:2], one[:2], one[:2], one[:2], one[:2], one[:2]})

@@ -19,7 +19,10 @@ type Summary struct {
 	Least, Most float64
 }
 
-// Summarize returns a Summary of samples. With fewer than six no interval reaches
+// LeastSamples give an interval of 95 % (1 - 2/2^6 is 97 %).
+const LeastSamples = 6
+
+// Summarize returns a Summary of samples. With fewer than [LeastSamples] no interval reaches
 // 95 %: then it is from the least to the most.
 func Summarize(samples []float64) Summary {
 	if len(samples) == 0 {
@@ -59,9 +62,10 @@ type Comparison struct {
 }
 
 // Significant reports whether there is a difference: one that chance alone does
-// not explain, and that the noise of the machine does not either.
+// not explain, that the noise of the machine does not either, and whose interval does not
+// hold that there is none.
 func (c *Comparison) Significant() bool {
-	return c.Holm < 1-Confidence && math.Abs(c.Ratio.Median-1) > c.Noise
+	return c.Holm < 1-Confidence && math.Abs(c.Ratio.Median-1) > c.Noise && (c.Ratio.Lo > 1 || c.Ratio.Hi < 1)
 }
 
 // Compare compares two figures, as if it were the only comparison.
@@ -76,18 +80,37 @@ func Compare(f, baseline *Figure, noise float64) Comparison {
 	c.P = benchmath.AssumeNothing.Compare(a, b).P
 	c.Holm = c.P
 	over := func(a, b float64) float64 { return a / b }
+	if f.IsMean() || baseline.IsMean() {
+		// Not of the same rounds: those that count for a mean are not all.
+		x, y := f.Summary(), baseline.Summary()
+		c.Ratio, c.Difference = x.Over(y, combine(f, baseline, over)), x.Less(y, combine(f, baseline, difference))
+		return c
+	}
 	both := func(op func(a, b float64) float64) Summary {
-		s, sessions := combine(f, baseline, op), bySession(f, baseline, op)
-		if (f.Mean || baseline.Mean) && len(sessions) >= leastMean {
-			return s.byMean(sessions)
-		}
-		return s.holding(sessions)
+		return combine(f, baseline, op).holding(bySession(f, baseline, op))
 	}
 	c.Ratio, c.Difference = both(over), both(difference)
 	if f.Group != "" && f.Group == baseline.Group { // else both their intervals have it
 		c.Ratio = c.Ratio.doubting(math.Hypot(f.Doubt, baseline.Doubt))
 	}
 	return c
+}
+
+// Over is what is told of a as a multiple of what is told of b, with an interval for two
+// independent errors; samples are those of rounds.
+func (a Summary) Over(b, samples Summary) Summary {
+	r := a.Median / b.Median
+	lo := math.Hypot((a.Median-a.Lo)/a.Median, (b.Hi-b.Median)/b.Median)
+	hi := math.Hypot((a.Hi-a.Median)/a.Median, (b.Median-b.Lo)/b.Median)
+	samples.Median, samples.Lo, samples.Hi = r, r-math.Abs(r)*lo, r+math.Abs(r)*hi
+	return samples
+}
+
+// Less is what is told of a less what is told of b, in the same way.
+func (a Summary) Less(b, samples Summary) Summary {
+	d := a.Median - b.Median
+	samples.Median, samples.Lo, samples.Hi = d, d-math.Hypot(a.Median-a.Lo, b.Hi-b.Median), d+math.Hypot(a.Hi-a.Median, b.Median-b.Lo)
+	return samples
 }
 
 func difference(a, b float64) float64 { return a - b }
