@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -144,11 +145,8 @@ func (f *benchFlags) run(path string, subjects []string) error {
 	ctx, first := untilSignal()
 	run, err := overhead.Run(ctx, o)
 	clearProgress()
-	if err != nil {
-		return err
-	}
 	text := overhead.TextOptions{Cycles: f.unit == "cycles", All: f.text}
-	if err := outputs.write(run, func(w io.Writer) error { return overhead.WriteText(w, run, text) }); err != nil {
+	if err := outputs.finish(run, err, func(w io.Writer) error { return overhead.WriteText(w, run, text) }); err != nil {
 		return err
 	}
 	if f.check && !run.Interrupted {
@@ -158,7 +156,11 @@ func (f *benchFlags) run(path string, subjects []string) error {
 			return err
 		}
 		if !second.Interrupted {
-			return agree(run, second)
+			say := os.Stdout
+			if outputs.toStdout() {
+				say = os.Stderr
+			}
+			return agree(say, run, second)
 		}
 		run = second
 	}

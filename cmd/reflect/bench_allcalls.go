@@ -76,6 +76,9 @@ func (f *allCallsFlags) run() error {
 	}
 	if f.only != "" {
 		a.Only = strings.Split(f.only, ",")
+		if unknown := workload.UnknownNames(a.Only); len(unknown) > 0 {
+			return hinted(fmt.Errorf("--only: nothing is called %q", unknown[0]), "there are "+strings.Join(shortNames(), ", "))
+		}
 	}
 	if f.runs != "" {
 		if a.Rounds, err = strconv.Atoi(f.runs); err != nil || a.Rounds < 1 {
@@ -89,10 +92,7 @@ func (f *allCallsFlags) run() error {
 	ctx, first := untilSignal()
 	run, err := a.Run(ctx)
 	clearProgress()
-	if err != nil {
-		return err
-	}
-	if err := outputs.write(run, func(w io.Writer) error { return writeAllCalls(w, run) }); err != nil {
+	if err := outputs.finish(run, err, func(w io.Writer) error { return writeAllCalls(w, run) }); err != nil {
 		return err
 	}
 	return ended(run, first)

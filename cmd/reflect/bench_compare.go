@@ -48,6 +48,9 @@ func compareRuns(before, after, html string, all bool) error {
 	if err != nil {
 		return err
 	}
+	if both, _, _ := results.CompareRuns(a, b); len(both) == 0 {
+		return fmt.Errorf("%s and %s have no figure in common", before, after)
+	}
 	if html != "" {
 		var out bytes.Buffer
 		if err := page.WriteCompared(&out, a, b, before, after); err != nil {

@@ -4,9 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -24,57 +27,103 @@ func (f *outputFlags) register(flags *cli.Flags) {
 	flags.String(&f.html, "html", "", "", "write one page with charts to `file`")
 }
 
-// outputs are the forms to write a run in, and where.
-type outputs []struct {
+// An output is a form to write a run in, and where.
+type output struct {
 	to    *os.File
+	fresh bool // the file is there because of us
 	write func(*results.Run, io.Writer) error
 }
 
+type outputs []output
+
 // open opens the files: one that can't be written is known before anything is
-// measured.
+// measured. What is in them stays until there is something to write.
 func (f *outputFlags) open() (out outputs, err error) {
+	defer func() {
+		if err != nil {
+			out.discard()
+		}
+	}()
 	for _, form := range []struct {
-		name  string
-		write func(*results.Run, io.Writer) error
+		flag, name string
+		write      func(*results.Run, io.Writer) error
 	}{
-		{f.json, (*results.Run).WriteJSON},
-		{f.goFmt, (*results.Run).WriteGo},
-		{f.html, func(run *results.Run, w io.Writer) error { return page.Write(w, run) }},
+		{"--json", f.json, (*results.Run).WriteJSON},
+		{"--go", f.goFmt, (*results.Run).WriteGo},
+		{"--html", f.html, func(run *results.Run, w io.Writer) error { return page.Write(w, run) }},
 	} {
-		to := os.Stdout
 		if form.name == "" {
 			continue
 		}
+		o := output{to: os.Stdout, write: form.write}
 		if form.name != "-" {
-			if to, err = os.Create(form.name); err != nil {
-				return nil, err
+			_, missing := os.Lstat(form.name)
+			if o.to, err = os.OpenFile(form.name, os.O_WRONLY|os.O_CREATE, 0o666); err != nil {
+				return out, err
 			}
+			o.fresh = errors.Is(missing, os.ErrNotExist)
 		}
-		out = append(out, struct {
-			to    *os.File
-			write func(*results.Run, io.Writer) error
-		}{to, form.write})
+		out = append(out, o)
+		if slices.ContainsFunc(out[:len(out)-1], func(other output) bool { return sameFile(other.to, o.to) }) {
+			return out, fmt.Errorf("%s %s: another form is written there, too", form.flag, form.name)
+		}
 	}
 	return out, nil
 }
 
-// write writes a run in the forms that were asked for, and as text unless one of
-// them has standard output.
-func (out outputs) write(run *results.Run, text func(io.Writer) error) error {
+// sameFile reports whether two are one regular file, or pipe, which holds one form.
+func sameFile(a, b *os.File) bool {
+	x, err := a.Stat()
+	if err != nil {
+		return false
+	}
+	y, err := b.Stat()
+	return err == nil && os.SameFile(x, y) && (a == b || x.Mode()&os.ModeDevice == 0)
+}
+
+// discard closes the files, with nothing written.
+func (out outputs) discard() {
 	for _, o := range out {
-		if err := o.write(run, o.to); err != nil {
-			return err
-		}
-		if o.to == os.Stdout {
-			text = nil
-		} else if err := o.to.Close(); err != nil {
-			return err
+		if o.to != os.Stdout {
+			o.to.Close()
+			if o.fresh {
+				os.Remove(o.to.Name())
+			}
 		}
 	}
-	if text == nil {
-		return nil
+}
+
+// toStdout reports whether one of the forms has standard output.
+func (out outputs) toStdout() bool {
+	return slices.ContainsFunc(out, func(o output) bool { return o.to == os.Stdout })
+}
+
+// finish writes what was measured, also where that ended with an error, which it returns.
+func (out outputs) finish(run *results.Run, failed error, text func(io.Writer) error) error {
+	if failed != nil && (run == nil || len(run.Figures) == 0) {
+		out.discard()
+		return failed
 	}
-	return text(os.Stdout)
+	return errors.Join(failed, out.write(run, text))
+}
+
+// write writes a run in the forms that were asked for, and as text unless one of
+// them has standard output. What fails keeps nothing else from being written.
+func (out outputs) write(run *results.Run, text func(io.Writer) error) error {
+	var errs []error
+	for _, o := range out {
+		if o.to != os.Stdout {
+			o.to.Truncate(0) // what can't be, a device or pipe, has nothing in it
+		}
+		errs = append(errs, o.write(run, o.to))
+		if o.to != os.Stdout {
+			errs = append(errs, o.to.Close())
+		}
+	}
+	if !out.toStdout() {
+		errs = append(errs, text(os.Stdout))
+	}
+	return errors.Join(errs...)
 }
 
 // ended is the error of a run: none, or that a signal ended it early, as a shell

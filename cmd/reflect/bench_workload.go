@@ -179,9 +179,9 @@ func (f *workloadFlags) run(args []string) error {
 	run, err := workload.Run(ctx, o)
 	clearProgress()
 	if err != nil {
-		return f.failed(err)
+		err = f.failed(err)
 	}
-	if err := outputs.write(run, func(w io.Writer) error { return writeWorkload(w, run) }); err != nil {
+	if err := outputs.finish(run, err, func(w io.Writer) error { return writeWorkload(w, run) }); err != nil {
 		return err
 	}
 	return ended(run, first)

@@ -15,14 +15,14 @@ import (
 )
 
 // agree says whether two runs found the same.
-func agree(a, b *results.Run) error {
+func agree(w io.Writer, a, b *results.Run) error {
 	differences := overhead.Disagree(a, b)
 	if len(differences) == 0 {
-		fmt.Println("check: a second run found the same")
+		fmt.Fprintln(w, "check: a second run found the same")
 		return nil
 	}
 	for _, d := range differences {
-		fmt.Println("check: " + d)
+		fmt.Fprintln(w, "check: "+d)
 	}
 	return statusError(statusNo)
 }

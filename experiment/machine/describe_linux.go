@@ -129,7 +129,7 @@ func mitigations() map[string]string {
 
 // libc names the C library of programs in PATH.
 func libc(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, "getconf", "GNU_LIBC_VERSION").Output(); err == nil {
 		return strings.TrimSpace(string(out))

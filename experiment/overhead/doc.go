@@ -17,7 +17,9 @@
 // are known within [Precision], or time is up. Figures are told at one
 // pace of the run ([results.Pace]).
 //
-// One contestant runs twice, natively. What these two differ by is the noise.
+// One contestant runs twice, natively. What these two differ by is the noise. Those whose calls come
+// by a signal have two processes that take turns (twins.go), and are told by means of sessions
+// ([results.Mean]).
 //
 // # Threads
 //

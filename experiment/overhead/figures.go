@@ -75,6 +75,7 @@ func (b *bench) collect() {
 	pace, all := b.pace()
 	loops := b.loops(all)
 	b.drift(pace)
+	b.run.Begins = b.begins
 	for _, t := range b.tasks {
 		if len(t.cycles) == 0 {
 			continue

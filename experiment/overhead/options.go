@@ -56,6 +56,9 @@ func (o *Options) complete() error {
 			return fmt.Errorf("unknown mechanism %q", m)
 		}
 	}
+	if o.Threads > 1 && !slices.ContainsFunc(o.Subjects, func(s string) bool { return s != "spawn" && s != "tax" }) {
+		return fmt.Errorf("%s is measured with one thread only", strings.Join(o.Subjects, ", "))
+	}
 	if o.Bytes == nil {
 		o.Bytes = defaultBytes()
 		if o.Threads > 1 {

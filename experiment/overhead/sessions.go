@@ -207,16 +207,21 @@ func (b *bench) bySessions(t *task, f *results.Figure) {
 	}
 	// A mean has no room for neighbours: of a session those rounds count that had their core for
 	// themselves, if there are any.
+	f.Shared = nil
 	f.Sessions = b.ofSessions(f.Samples, func(from, to int) float64 {
 		var alone []float64
-		for i := from; i < min(to, len(t.pulses)); i++ {
-			if t.pulses[i] <= b.core.quiet {
+		var shared []int
+		for i := from; i < to; i++ {
+			if i < len(t.pulses) && t.pulses[i] > b.core.quiet {
+				shared = append(shared, i)
+			} else {
 				alone = append(alone, f.Samples[i])
 			}
 		}
 		if len(alone) == 0 {
-			alone = f.Samples[from:to]
+			return results.Mean(f.Samples[from:to])
 		}
+		f.Shared = append(f.Shared, shared...)
 		return results.Mean(alone)
 	})
 }

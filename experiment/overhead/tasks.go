@@ -1,6 +1,7 @@
 package overhead
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -95,6 +96,8 @@ func (b *bench) each(subject string, way meter.Way, call string, bytes int) {
 	for _, c := range b.contestants {
 		switch f, ok := functions[way]; {
 		case c.mechanism == "" || c.placed:
+		case c.mechanism == "vdso" && !ok && slices.Contains(b.o.Mechanisms, "vdso"):
+			b.run.LeftOut = append(b.run.LeftOut, results.LeftOut{Subject: subject, Way: c.name, Why: "a vDSO has no such function"})
 		case c.mechanism != "vdso":
 			b.add(c.name, c.name, subject, way, meter.Loop, call, bytes)
 		case ok:

@@ -7,7 +7,7 @@ import (
 	"github.com/sysreflect/sysreflect/experiment/results"
 )
 
-// What comes by a signal has two processes in a session, which have half of its rounds each, there
+// What comes by a signal has two processes in a session, which take turns, two rounds each, there
 // and back, whatever the sessions before had; both are new in each.
 func TestTwins(t *testing.T) {
 	files, err := meter.Write()

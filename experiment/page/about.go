@@ -106,7 +106,7 @@ func (d *document) numbers() {
 	}
 	d.end("table")
 	d.end("div")
-	d.el("p", "Intervals hold the median with 95 % confidence, whatever the distribution. Differences: Mann-Whitney's U-test, corrected for the number of comparisons (Holm).", "class", "soft")
+	d.el("p", "Intervals hold the median with 95 % confidence, whatever the distribution; of what is told by a mean of sessions (a note says what), by Student's t. Differences: Mann-Whitney's U-test, corrected for the number of comparisons (Holm).", "class", "soft")
 }
 
 // numeric is the class of a column of the table of figures.

@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/sysreflect/sysreflect/experiment/results"
@@ -53,9 +54,9 @@ func (d *document) overview(g *group) {
 	log := lows.least > 0
 	lo, hi := around(lows.least, highs.most, log)
 	c.axis = newAxis(lo, hi, log, g.figures[0].Unit, units(g.figures[0].Unit))
-	c.caption = "Median (diamond) with its 95 % interval, on a logarithmic scale; grey: the samples."
+	c.caption = told(g.figures) + " (diamond) with its 95 % interval, on a logarithmic scale; grey: the samples."
 	if !log {
-		c.caption = "Median (diamond) with its 95 % interval; grey: the samples."
+		c.caption = told(g.figures) + " (diamond) with its 95 % interval; grey: the samples."
 	}
 	if !math.IsNaN(c.reference) {
 		c.caption += " Dashed: native. A hollow diamond is no difference from it."
@@ -194,4 +195,12 @@ func (d *document) steps(f *results.Figure) {
 	}
 	c.axis = newAxis(0, most, false, f.Unit, units(f.Unit))
 	c.draw(&d.markup)
+}
+
+// told names what stands for figures: medians, but for those that a mean tells.
+func told(figures []*results.Figure) string {
+	if slices.ContainsFunc(figures, (*results.Figure).IsMean) {
+		return "Median, by signals the mean of sessions,"
+	}
+	return "Median"
 }

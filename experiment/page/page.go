@@ -115,7 +115,7 @@ func (d *document) lines(g *group, all []*group, drawn map[string]bool) bool {
 		}
 		drawn[key] = true
 		title := (&group{subject: g.subject, params: others}).title() + " by " + parameter
-		if p := newPlot(title, "Median of a call, with 95 % intervals, both scales logarithmic. A shape and a dash for each way.", parameter, figures); p != nil {
+		if p := newPlot(title, told(figures)+" of a call, with 95 % intervals, both scales logarithmic. A shape and a dash for each way.", parameter, figures); p != nil {
 			p.draw(&d.markup)
 		}
 		return g != members[shown(members)]

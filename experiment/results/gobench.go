@@ -10,7 +10,7 @@ import (
 )
 
 // WriteGo writes a run in Go benchmark format, which benchstat reads: a line for
-// each sample. `benchstat -col /way FILE` compares the ways of a run.
+// each sample, or for each session of what is told by a mean. `benchstat -col /way FILE` compares the ways of a run.
 func (r *Run) WriteGo(w io.Writer) error {
 	b := bufio.NewWriter(w)
 	m := &r.Machine
@@ -27,7 +27,11 @@ func (r *Run) WriteGo(w io.Writer) error {
 	for i := range r.Figures {
 		f := &r.Figures[i]
 		unit, times := goUnit(f.Unit)
-		for _, v := range f.Samples {
+		values := f.Samples
+		if f.IsMean() {
+			values = f.Sessions // of which a median says nearly what is told
+		}
+		for _, v := range values {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				continue
 			}

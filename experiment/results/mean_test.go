@@ -22,7 +22,7 @@ func TestMean(t *testing.T) {
 		}
 	}
 	if !math.IsNaN(Mean(nil)) {
-		t.Error("nothing has a middle")
+		t.Error("nothing has a mean")
 	}
 	few := Figure{Samples: []float64{1, 2, 3, 4, 5, 6, 7, 8}, Sessions: []float64{1, 2, 3, 4, 5, 6, 7}, Mean: true}
 	if s := few.Summary(); s.Median != 4.5 || s.Lo != 1 {

@@ -7,8 +7,9 @@ import (
 )
 
 // Schema is the version of what WriteJSON writes. It grows when the meaning of a
-// field changes, not when one is added. With 2 samples are at one pace, see Figure.Pace.
-const Schema = 2
+// field changes, not when one is added. With 2 samples are at one pace, see Figure.Pace; with 3 some
+// figures are told by means, see Figure.Mean.
+const Schema = 3
 
 // A Run is one run of an experiment.
 type Run struct {
@@ -19,9 +20,11 @@ type Run struct {
 	Interrupted bool      `json:"interrupted,omitempty"` // it was ended early: figures are fewer, or have fewer samples
 	Machine     Machine   `json:"machine"`
 	Noise       Noise     `json:"noise"`
-	Notes       []string  `json:"notes,omitempty"`
-	LeftOut     []LeftOut `json:"left_out,omitempty"`
-	Figures     []Figure  `json:"figures"`
+	// Begins are the indices of samples, in figures of group "calls", that sessions begin with.
+	Begins  []int     `json:"sessions_begin,omitempty"`
+	Notes   []string  `json:"notes,omitempty"`
+	LeftOut []LeftOut `json:"left_out,omitempty"`
+	Figures []Figure  `json:"figures"`
 }
 
 // LeftOut is what was not measured, and why.
@@ -116,8 +119,11 @@ type Figure struct {
 	Sessions []float64 `json:"sessions,omitempty"`
 	// Mean says that the figure goes one of two ways, so that a median would be one of them,
 	// now this, now that: it is told by the mean ([Mean]) of its sessions, and what these have
-	// is a mean, too.
+	// is a mean, too, of the samples but for those that are Shared.
 	Mean bool `json:"mean,omitempty"`
+	// Shared are indices of samples whose processor core others used (SMT), though some of the
+	// same session had it alone.
+	Shared []int `json:"shared,omitempty"`
 	// Subtracted was taken off each sample: what the loop around the call takes.
 	Subtracted float64 `json:"subtracted,omitempty"`
 	// Pace is what each sample, with what was subtracted, was divided by: see [Pace]. Multiplied

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sysreflect/sysreflect/experiment/machine"
 	"github.com/sysreflect/sysreflect/experiment/overhead"
 	"github.com/sysreflect/sysreflect/experiment/results"
 )
@@ -91,6 +92,14 @@ func (a *AllCalls) null(ctx context.Context, run *results.Run) error {
 	run.Interrupted = run.Interrupted || calls.Interrupted
 	run.Machine.TSCHz, run.Machine.TSCError = calls.Machine.TSCHz, calls.Machine.TSCError
 	run.Noise.By = map[string]float64{"passthrough": calls.Noise.Value}
+	run.Noise.Pace, run.Noise.Shared = calls.Noise.Pace, calls.Noise.Shared
+	run.Machine.Container = calls.Machine.Container
+	run.Machine.Pinned = nullName + ": " + calls.Machine.Pinned
+	for _, n := range calls.Notes {
+		if !slices.Contains(machine.Notes(&calls.Machine), n) { // those of the whole run come at its end
+			run.Notes = append(run.Notes, nullName+": "+n)
+		}
+	}
 	return nil
 }
 
@@ -145,6 +154,17 @@ func (a *AllCalls) wanted(name string) bool {
 		}
 	}
 	return false
+}
+
+// UnknownNames are those among names for Only that name nothing.
+func UnknownNames(only []string) (unknown []string) {
+	for _, o := range only {
+		a := AllCalls{Only: []string{o}}
+		if !slices.ContainsFunc(MacroNames(), a.wanted) {
+			unknown = append(unknown, o)
+		}
+	}
+	return unknown
 }
 
 // nullName is the single call's, for Only.
