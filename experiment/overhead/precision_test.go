@@ -59,6 +59,14 @@ func TestPrecision(t *testing.T) {
 			}
 		}
 	})
+	few := line(func(p *printer) {
+		for i := range p.run.Figures {
+			p.run.Figures[i].Samples = []float64{100, 100}
+		}
+	})
+	if !strings.Contains(few, "precision: 0 of 17") {
+		t.Errorf("by two rounds: %q", few)
+	}
 	if !strings.Contains(many, "precision: 0 of 17") || !strings.Contains(many, "and 9 more") {
 		t.Errorf("%q", many)
 	}

@@ -96,6 +96,10 @@ func TestInsideTheNoise(t *testing.T) {
 	if c.Noise = 0.005; !c.Significant() {
 		t.Error("1.5 %, where the noise is 0.5 %, is none")
 	}
+	wide := c
+	if wide.Ratio.Lo = 0.99; wide.Significant() {
+		t.Error("what may be none by its own interval is a difference")
+	}
 	b.Sessions = []float64{97, 107}
 	if c = Compare(&b, &a, 0.005); c.Significant() {
 		t.Error("1.5 %, where one of the two came out 5 % apart by itself, is a difference")
