@@ -37,6 +37,8 @@
 //	SlotsOff     with the generator only: its slots, private, RW-: locks and what
 //	             a call saves of its caller, nothing secret
 //	StubsOff     with patching only: code that patched sites lead to, R-X
+//	KernelOff    the kernel's vDSO, behind its data, moved here if that is possible
+//	             (Options.Data)
 //	RegionSize   end
 //
 // With the generator there is elsewhere, at a place that the kernel chooses and the link
