@@ -68,11 +68,15 @@ var KernelData = sync.OnceValue(func() []uint64 {
 	if err != nil {
 		return nil
 	}
+	end := k.base + k.image.Size()
+	if sizes, ok := queryDataBefore(k.base, end); ok {
+		return sizes
+	}
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		return nil
 	}
-	return dataBefore(maps, k.base, k.base+k.image.Size())
+	return dataBefore(maps, k.base, end)
 })
 
 // dataBefore finds the mappings before the vDSO's in /proc/pid/maps.

@@ -3,6 +3,7 @@ package vdsoshim
 import (
 	"bytes"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -179,6 +180,28 @@ func TestDataBefore(t *testing.T) {
 	} {
 		if got := dataBefore([]byte(test.maps), test.begin, test.end); !slices.Equal(got, test.want) {
 			t.Errorf("%#x to %#x of\n%sis %#x, not %#x", test.begin, test.end, test.maps, got, test.want)
+		}
+	}
+}
+
+// Both ways to ask for mappings say the same.
+func TestQueryDataBefore(t *testing.T) {
+	k, err := readKernel()
+	if err != nil {
+		t.Skip(err)
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := k.base + k.image.Size()
+	for _, at := range [][2]uint64{{k.base, end}, {k.base, end + PageSize}, {k.base + PageSize, end}, {k.base - PageSize, end}, {PageSize, 2 * PageSize}} {
+		got, ok := queryDataBefore(at[0], at[1])
+		if !ok {
+			t.Skip("no PROCMAP_QUERY before Linux 6.11")
+		}
+		if want := dataBefore(maps, at[0], at[1]); !slices.Equal(got, want) {
+			t.Errorf("before %#x: %#x, %#x by the text", at, got, want)
 		}
 	}
 }
