@@ -1,6 +1,7 @@
 package vdsoshim
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"unsafe"
@@ -46,13 +47,16 @@ func queryDataBefore(begin, end uint64) (sizes []uint64, ok bool) {
 
 // mappingOf returns the mapping of a process that holds an address, and its name.
 func mappingOf(fd int, at uint64) (from, to uint64, name string, errno unix.Errno) {
-	var q struct { // on the heap, since its address goes into a call: it does not move
+	q := new(struct {
 		procmapQuery
 		name [64]byte
-	}
+	})
+	var pinned runtime.Pinner // it holds its own address
+	pinned.Pin(q)
+	defer pinned.Unpin()
 	q.size, q.addr = uint64(unsafe.Sizeof(q.procmapQuery)), at
 	q.nameSize, q.nameAddr = uint32(len(q.name)), uint64(uintptr(unsafe.Pointer(&q.name)))
-	_, _, errno = unix.Syscall(unix.SYS_IOCTL, uintptr(fd), ioctlProcmapQuery, uintptr(unsafe.Pointer(&q)))
+	_, _, errno = unix.Syscall(unix.SYS_IOCTL, uintptr(fd), ioctlProcmapQuery, uintptr(unsafe.Pointer(q)))
 	if errno == unix.ENAMETOOLONG { // a file's
 		return 0, 0, "", unix.ENOENT
 	}
