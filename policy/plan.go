@@ -213,17 +213,18 @@ func (r *Rule) Reflects() bool {
 	return false
 }
 
-// Kills reports whether a call of that number may meet a filter that kills.
-func (p *Plan) Kills(nr int) bool {
+// Sees reports whether a call of that number may meet a filter that kills, or tells the audit log,
+// whoever makes it.
+func (p *Plan) Sees(nr int) bool {
 	for _, r := range p.For(nr) {
 		switch {
-		case r.Action.Kind == Kill:
+		case r.Action.Kind == Kill || r.Action.Kind == Audit:
 			return true
 		case len(r.Conds) == 0:
 			return false
 		}
 	}
-	return p.Default.Kind == Kill
+	return p.Default.Kind == Kill || p.Default.Kind == Audit
 }
 
 // RefusesForeign reports whether foreign-architecture and x32 calls are refused: a

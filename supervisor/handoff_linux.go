@@ -242,7 +242,7 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 	if err != nil {
 		return err
 	}
-	defer h.giveBack(t, saved, insn)
+	defer func() { h.giveBack(t, saved, insn) }()
 	base, err := t.call(saved, insn, unix.SYS_MMAP, r.base, vdsoshim.ImageSize,
 		unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_FIXED_NOREPLACE, uint64(region), 0)
 	if err != nil {
@@ -278,6 +278,9 @@ func (h *handoff) install(t *tracee, saved *unix.PtraceRegs, aux auxv) error {
 	}
 	if err := t.getRegs(&regs); err != nil {
 		return t.lost(err)
+	}
+	if regs.Rdx != 0 { // the kernel's vDSO is there now
+		insn = regs.Rdx + r.syscallInsn
 	}
 	if status, step := routineResult(&regs); status != 0 {
 		reason := fmt.Sprintf("the shim's data could not be mapped (step %d)", step)

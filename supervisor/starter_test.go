@@ -218,14 +218,15 @@ func TestStarterCompletes(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRun(plan)
-	complete := func(t *testing.T, kernel []byte) ([]byte, uint64) {
+	data := []uint64{4 * vdsoshim.PageSize, 2 * vdsoshim.PageSize}
+	complete := func(t *testing.T, kernel []byte, data []uint64) ([]byte, uint64) {
 		t.Helper()
 		parsed, err := vdsoshim.Parse(kernel)
 		if err != nil {
 			t.Fatal(err)
 		}
 		built, err := vdsoshim.Complete(vdsoshim.Options{
-			Kernel: parsed, Bind: r.binding, Blocks: vdsoshim.Best().Off(), Answers: r.answers(),
+			Kernel: parsed, Bind: r.binding, Blocks: vdsoshim.Best().Off(), Answers: r.answers(), Data: data,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -240,6 +241,8 @@ func TestStarterCompletes(t *testing.T) {
 		"another version":      bytes.ReplaceAll(running, []byte("linux-vdso.so.1\x00"), []byte("linux-vdsp.so.1\x00")),
 		"GNU hash alone":       dynamic(t, running, elf.DT_HASH, elf.DT_DEBUG),
 		"System V hash alone":  dynamic(t, running, elf.DT_GNU_HASH, elf.DT_DEBUG),
+		"unheard of tables":    bytes.ReplaceAll(running, []byte("\x01zR\x00"), []byte("\x01zP\x00")),
+		"tables of two parts":  bytes.Replace(running, []byte("\x01zR\x00\x01"), []byte("\x01zR\x00\x02"), 1),
 	}
 	image := filepath.Join(dir, "image")
 	if err := os.WriteFile(image, vdsoshim.Template(), 0o644); err != nil {
@@ -254,17 +257,19 @@ func TestStarterCompletes(t *testing.T) {
 			if err := os.WriteFile(file, kernel, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			got, err := exec.Command(program, file, image).Output()
-			if err != nil || len(got) != 8+vdsoshim.ImageSize {
-				t.Fatalf("%d bytes, %v", len(got), err)
-			}
-			want, insn := complete(t, kernel)
-			if n := binary64(got); n != insn {
-				t.Errorf("a system call instruction at %#x, want %#x", n, insn)
-			}
-			for i := range want {
-				if got[8+i] != want[i] {
-					t.Fatalf("differs from %#x on: %x, want %x", i, got[8+i:min(8+i+16, len(got))], want[i:min(i+16, len(want))])
+			for _, pages := range [][]string{nil, {"4", "2"}} {
+				got, err := exec.Command(program, append([]string{file, image}, pages...)...).Output()
+				if err != nil || len(got) != 8+vdsoshim.ImageSize {
+					t.Fatalf("%d bytes, %v", len(got), err)
+				}
+				want, insn := complete(t, kernel, data[:len(pages)])
+				if n := binary64(got); n != insn {
+					t.Errorf("a system call instruction at %#x, want %#x", n, insn)
+				}
+				for i := range want {
+					if got[8+i] != want[i] {
+						t.Fatalf("behind %q: differs from %#x on: %x, want %x", pages, i, got[8+i:min(8+i+16, len(got))], want[i:min(i+16, len(want))])
+					}
 				}
 			}
 		})

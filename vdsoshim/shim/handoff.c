@@ -20,6 +20,8 @@
 #define MADV_DONTDUMP 16
 #define MADV_WIPEONFORK 18
 #define MLOCK_ONFAULT 1
+#define PR_SET_MM 35
+#define PR_SET_MM_MAP_SIZE 15
 #define MREMAP_MAYMOVE 1
 #define MREMAP_FIXED 2
 #define ENOENT 2
@@ -294,7 +296,9 @@ void HIDDEN shim_handoff_main(struct handoff *h)
 		goto close;
 
 	/* What fails behind this finds it where it is, see entry.S. */
-	if (!h->user_size)
+	/* The kernel's copy of the auxiliary vector must not be left to name where it was, and not
+	 * all kernels let it be changed (CONFIG_CHECKPOINT_RESTORE). */
+	if (!h->user_size && h->mm && !gate(__NR_prctl, PR_SET_MM, PR_SET_MM_MAP_SIZE, (long)&h->step, 0, 0, 0))
 		h->kernel = move_kernel(h->kernel, base);
 	link_up(link, h->kernel, base);
 

@@ -2,6 +2,7 @@
 // to the same bytes (a test compares them), for the policy of prepared.h alone.
 
 #include "tables.h"
+#include "moved.h"
 
 // write_notes puts the kernel's notes about itself behind the image's own.
 static void write_notes(unsigned char *image, const struct kernel *k)
@@ -140,6 +141,7 @@ static int complete(unsigned char *image, const struct kernel *k)
 	write_notes(image, k);
 	look_at(&cpu);
 	write_plan(&t, k, best_blocks(&cpu));
+	move_kernel(image, k);
 	if (cpu.rdpid)
 		choose_number(image);
 	return 1;

@@ -18,6 +18,8 @@ struct kernel {
 	const char *soname;
 	const Elf64_Phdr *segments;
 	u64 segments_count;
+	u64 data[maxMoved - 1]; // bytes of the mappings in front of it, where these are known
+	u32 mappings;
 };
 
 static int fails(long r)

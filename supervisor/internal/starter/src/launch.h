@@ -103,6 +103,58 @@ static int start_guardian(struct work *w, void (*guardian)(void))
 	return 1;
 }
 
+// hexadecimal reads a number, and goes behind it.
+static u64 hexadecimal(const char **s)
+{
+	u64 n = 0;
+	for (;; (*s)++)
+		if (**s >= '0' && **s <= '9')
+			n = n << 4 | (u64)(**s - '0');
+		else if (**s >= 'a' && **s <= 'f')
+			n = n << 4 | (u64)(**s - 'a' + 10);
+		else
+			return n;
+}
+
+static int begins(const char *s, const char *with)
+{
+	while (*with && *s == *with)
+		s++, with++;
+	return !*with;
+}
+
+// find_data finds the mappings in front of the kernel's vDSO, as vdsoshim.KernelData does.
+static void find_data(struct kernel *k)
+{
+	char text[PageSize];
+	u64 next = 0, begin = (u64)k->at;
+	u32 n = 0;
+	// A filter around us may kill for a call that programs here did not make so far.
+	if (SYS(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) || read_file("/proc/self/maps", text, sizeof text) <= 0)
+		return;
+	for (const char *at = text; *at; at += *at == '\n') {
+		u64 from = hexadecimal(&at);
+		at += *at == '-';
+		u64 to = hexadecimal(&at);
+		while (*at && *at != '\n' && *at != '[')
+			at++;
+		if (begins(at, "[vvar")) {
+			if (from != next)
+				n = 0;
+			if (n == maxMoved - 1)
+				return;
+			k->data[n++] = to - from;
+			next = to;
+		} else if (begins(at, "[vdso]")) {
+			if (from == begin && to == begin + k->size && next == begin)
+				k->mappings = n;
+			return;
+		}
+		while (*at && *at != '\n')
+			at++;
+	}
+}
+
 // complete_region completes the shim in the memory file.
 static int complete_region(struct work *w, const unsigned char *built)
 {
@@ -112,6 +164,7 @@ static int complete_region(struct work *w, const unsigned char *built)
 	s->image = SYS(SYS_mmap, 0, ImageSize, 3, 0x8001, s->region, 0);
 	if (fails(s->image))
 		return s->image = 0;
+	find_data(&w->kernel);
 	return complete((unsigned char *)s->image, &w->kernel);
 }
 

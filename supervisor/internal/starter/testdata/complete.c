@@ -1,5 +1,6 @@
-// Completes an image by the starter's code: complete KERNEL-IMAGE BUILT-IMAGE writes to
-// standard output, or exits with 1 where the starter leaves it to others.
+// Completes an image by the starter's code: complete KERNEL-IMAGE BUILT-IMAGE [PAGES...] writes to
+// standard output, or exits with 1 where the starter leaves it to others. PAGES are digits: how many
+// each mapping has in front of the kernel's.
 
 #include <linux/filter.h>
 #include <linux/signal.h>
@@ -30,7 +31,11 @@ __attribute__((used)) void run(u64 *stack)
 	char **argv = (char **)(stack + 1);
 	struct kernel k;
 	u64 image = map(argv[2], 3, ImageSize);
-	if (!find_kernel(&k, map(argv[1], 5, 64 * PageSize)) || !complete((unsigned char *)image, &k))
+	if (!find_kernel(&k, map(argv[1], 5, 64 * PageSize)))
+		SYS(SYS_exit_group, 1);
+	for (char **pages = argv + 3; *pages; pages++)
+		k.data[k.mappings++] = (**pages - '0') * PageSize;
+	if (!complete((unsigned char *)image, &k))
 		SYS(SYS_exit_group, 1);
 	u64 insn = find_instruction(&k);
 	SYS(SYS_write, 1, &insn, sizeof insn);
