@@ -90,7 +90,7 @@ static long map_user(u64 kernel, u64 size, long fd)
 
 static long move(u64 from, u64 size, u64 to)
 {
-	return gate(__NR_mremap, from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to, 0) == (long)to ? 0 : -1;
+	return gate(__NR_mremap, from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to, 0) - (long)to;
 }
 
 static long protect(u64 at, u64 size, long prot)
@@ -100,8 +100,7 @@ static long protect(u64 at, u64 size, long prot)
 
 /* Moves the kernel's vDSO, with its data in front, into the region: unwinders find an object
  * by its extent, and so the image's tables, which describe the kernel's functions too. Nobody
- * knows yet where it was. Returns where it is: where it was, if that can't be done. One
- * mapping at a time: before Linux 6.17 there is no other way. */
+ * knows yet where it was. Returns where it is: where it was, if that can't be done. */
 static u64 move_kernel(u64 kernel, u64 base)
 {
 	const u32 *size = shim_plan.moved;
@@ -118,9 +117,15 @@ static u64 move_kernel(u64 kernel, u64 base)
 		return kernel;
 	}
 	from = kernel + size[MOVED - 1] - all;
+	if (!move(from, all, to)) {
+		to += all;
+		goto moved;
+	}
+	/* One mapping at a time, before Linux 6.17. */
 	for (i = 0; i < MOVED; from += size[i], to += size[i], i++)
 		if (size[i] && move(from, size[i], to))
 			goto back;
+moved:
 	to -= size[MOVED - 1];
 	/* Who samples the program from its beginning (perf record) hears of mappings that become
 	 * executable, and not of those that move. */
