@@ -49,3 +49,20 @@ func TestMoved(t *testing.T) {
 		})
 	}
 }
+
+// TestNotMoved: a filter around reflect that kills for mremap kills nobody: programs here never made that call.
+func TestNotMoved(t *testing.T) {
+	filter := victim(t, "filter.c", "glibc-static")
+	for name, flags := range map[string][]string{"before the runtime": nil, "by the runtime": {"-p", "default"}} {
+		t.Run(name, func(t *testing.T) {
+			// A loader and a shell, and a program that is statically linked, and no allocation of many pages.
+			argv := append([]string{filter, "nomove"}, underReflect(flags, "/bin/sh", "-c", "while read -r line; do case $line in *vdso*) echo \"$line\";; esac; done </proc/self/maps; exit 9")...)
+			p := program{argv: argv}
+			o := p.run(t, argv)
+			m := vdsoAt.FindStringSubmatch(o.stdout)
+			if describe(o.status) != "status 9" || m == nil || len(m[1]) < 9 {
+				t.Errorf("%s\n%s%s", describe(o.status), o.stdout, o.stderr)
+			}
+		})
+	}
+}

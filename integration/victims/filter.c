@@ -7,6 +7,7 @@
 //	roomy   the same with mmap, munmap, close, prctl, mprotect and seccomp
 //	twice   two harmless filters, by all threads
 //	nodispatch  Syscall User Dispatch is unknown, as before Linux 5.11
+//	nomove  mremap kills
 //	interrupted  listeners can't have WAIT_KILLABLE_RECV, as before Linux 5.19
 #define _GNU_SOURCE
 #include <errno.h>
@@ -79,6 +80,10 @@ int main(int argc, char **argv)
 		put((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3));
 		put((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)));
 		on(59 /* PR_SET_SYSCALL_USER_DISPATCH */, SECCOMP_RET_ERRNO | EINVAL);
+		install(SECCOMP_RET_ALLOW, 0);
+	} else if (!strcmp(argv[1], "nomove")) {
+		begin();
+		on(SYS_mremap, SECCOMP_RET_KILL_PROCESS);
 		install(SECCOMP_RET_ALLOW, 0);
 	} else if (!strcmp(argv[1], "interrupted")) {
 		begin();
