@@ -99,6 +99,12 @@ func TestKilledWhileServing(t *testing.T) {
 			// What the shim serves in the program needs no supervisor.
 			l := program{user: who}.start(t, underReflect([]string{"-m", "notify"}, victim(t, "hammer.c", "glibc"), "ready", "8", "errno"))
 			guardian := descendants(l.cmd.Process.Pid)[0]
+			// It has a copy of the listener until it is through with its start, which comes before its name:
+			// while it had that, stopped, nobody's call would end.
+			eventually(t, 2*time.Second, "the guardian is named", func() bool {
+				b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", guardian))
+				return err == nil && string(b) == "reflect-guard\n"
+			})
 			must(t, syscall.Kill(guardian, syscall.SIGSTOP))
 			time.Sleep(20 * time.Millisecond)
 			must(t, l.cmd.Process.Kill())
