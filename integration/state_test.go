@@ -52,7 +52,7 @@ func TestStateInherited(t *testing.T) {
 func TestInheritedLimits(t *testing.T) {
 	for limit, works := range map[string]bool{
 		"-S -f 1": true, "-S -f 0": true, "-S -n 8": true, "-n 40": true, "-s 256": true, "-c unlimited": true,
-		"-f 76": true, "-f 8": false, "-l 0": true, "-i 0": true, "-q 0": true, "-t 5": true, "-n 8": false,
+		"-f 80": true, "-f 8": false, "-l 0": true, "-i 0": true, "-q 0": true, "-t 5": true, "-n 8": false,
 	} {
 		t.Run(limit, func(t *testing.T) {
 			bare := victim(t, "bare.c", "bare")
