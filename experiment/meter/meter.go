@@ -110,7 +110,7 @@ func (m *Meter) wait(while time.Duration) error {
 
 // Close ends the meter. It may be called again.
 func (m *Meter) Close() {
-	m.to.Close()
+	m.end()
 	defer m.from.Close()
 	var ended error
 	select {

@@ -53,6 +53,7 @@ const (
 	opFork
 	opTogether
 	opSelf
+	opEnd // has no answer
 )
 
 // command and answer are meter.c's structures.
@@ -71,6 +72,14 @@ type answer struct {
 	Payload       uint64
 	Waited, Pulse uint64
 	Calls         uint64
+}
+
+// end tells the meter to end.
+func (m *Meter) end() {
+	m.buf.Reset()
+	binary.Write(&m.buf, binary.LittleEndian, &command{Operation: opEnd})
+	m.to.Write(m.buf.Bytes()) // one that has ended already needs no telling
+	m.to.Close()
 }
 
 // ask sends a command and reads the answer. A meter that says nothing for long is
