@@ -3,8 +3,9 @@ package vdsoshim
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -68,35 +69,54 @@ var KernelData = sync.OnceValue(func() []uint64 {
 	if err != nil {
 		return nil
 	}
-	end := k.base + k.image.Size()
-	if sizes, ok := queryDataBefore(k.base, end); ok {
-		return sizes
-	}
-	maps, err := os.ReadFile("/proc/self/maps")
+	maps, err := readMaps()
 	if err != nil {
 		return nil
 	}
-	return dataBefore(maps, k.base, end)
+	return dataBefore(maps, k.base, k.base+k.image.Size())
 })
+
+// readMaps reads /proc/self/maps. Package os would first make its poller know the file, which takes longer.
+func readMaps() ([]byte, error) {
+	fd, err := unix.Open("/proc/self/maps", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	buf := make([]byte, 0, 2*PageSize)
+	for {
+		n, err := unix.Read(fd, buf[len(buf):cap(buf)])
+		if n <= 0 || err != nil {
+			return buf, err
+		}
+		buf = slices.Grow(buf[:len(buf)+n], PageSize)
+	}
+}
 
 // dataBefore finds the mappings before the vDSO's in /proc/pid/maps.
 func dataBefore(maps []byte, begin, end uint64) (sizes []uint64) {
 	next := uint64(0)
 	for line := range bytes.Lines(maps) {
-		var from, to uint64
-		if !bytes.Contains(line, []byte("[v")) {
+		if !bytes.Contains(line, []byte(" [v")) {
 			continue
 		}
-		if n, err := fmt.Sscanf(string(line), "%x-%x ", &from, &to); n != 2 || err != nil {
+		first, rest, _ := strings.Cut(string(line), "-")
+		last, rest, _ := strings.Cut(rest, " ")
+		from, err := strconv.ParseUint(first, 16, 64)
+		if err != nil {
+			return nil
+		}
+		to, err := strconv.ParseUint(last, 16, 64)
+		if err != nil {
 			return nil
 		}
 		switch {
-		case bytes.Contains(line, []byte(" [vvar")):
+		case strings.Contains(rest, " [vvar"):
 			if from != next {
 				sizes = nil
 			}
 			sizes, next = append(sizes, to-from), to
-		case bytes.Contains(line, []byte(" [vdso]")):
+		case strings.Contains(rest, " [vdso]"):
 			if from == begin && to == end && next == begin {
 				return sizes
 			}
