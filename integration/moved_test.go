@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"fmt"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -50,12 +52,49 @@ func TestMoved(t *testing.T) {
 	}
 }
 
+// TestMovedInParts: where not all mappings can be moved at once, as before Linux 6.17, each is moved by itself; where one of
+// them can't be, those before it are moved back.
+func TestMovedInParts(t *testing.T) {
+	maps, err := os.ReadFile("/proc/self/maps")
+	must(t, err)
+	var all, first, last uint64
+	for _, m := range regexp.MustCompile(`(?m)^([0-9a-f]+)-([0-9a-f]+) .*\[v(?:var|dso).*\]$`).FindAllStringSubmatch(string(maps), -1) {
+		from, _ := strconv.ParseUint(m[1], 16, 64)
+		to, _ := strconv.ParseUint(m[2], 16, 64)
+		last = to - from
+		if all += last; first == 0 {
+			first = last
+		}
+	}
+	if first == 0 || first == last {
+		t.Fatalf("mappings of %#x, … %#x bytes: sizes don't tell them apart here", first, last)
+	}
+	rule := func(size uint64) string {
+		return fmt.Sprintf("  - {calls: mremap, when: arg1 == %d, do: deny}\n", size)
+	}
+	for _, test := range []struct {
+		what, rules string
+		moved       bool
+	}{
+		{"one by one", rule(all), true},
+		{"the first stays", rule(all) + rule(first), false},
+		{"a later one stays", rule(all) + rule(last), false},
+	} {
+		argv := underReflect(writePolicy(t, "version: 1\nrules:\n"+test.rules), "/bin/sh", "-c", "cat /proc/self/maps; date +%s")
+		o := (&program{argv: argv}).run(t, argv)
+		m := vdsoAt.FindStringSubmatch(o.stdout)
+		if m == nil || describe(o.status) != "status 0" || strings.HasPrefix(m[1], "000") != test.moved {
+			t.Errorf("%s: %s\n%s%s", test.what, describe(o.status), o.stdout, o.stderr)
+		}
+	}
+}
+
 // TestNotMoved: a filter around reflect that kills for mremap kills nobody: programs here never made that call.
 func TestNotMoved(t *testing.T) {
 	filter := victim(t, "filter.c", "glibc-static")
 	for name, flags := range map[string][]string{"before the runtime": nil, "by the runtime": {"-p", "default"}} {
 		t.Run(name, func(t *testing.T) {
-			// A loader and a shell, and a program that is statically linked, and no allocation of many pages.
+			// The shell reads by itself: another program's allocator might call mremap.
 			argv := append([]string{filter, "nomove"}, underReflect(flags, "/bin/sh", "-c", "while read -r line; do case $line in *vdso*) echo \"$line\";; esac; done </proc/self/maps; exit 9")...)
 			p := program{argv: argv}
 			o := p.run(t, argv)

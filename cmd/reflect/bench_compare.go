@@ -48,7 +48,7 @@ func compareRuns(before, after, html string, all bool) error {
 	if err != nil {
 		return err
 	}
-	if both, _, _ := results.CompareRuns(a, b); len(both) == 0 {
+	if !results.InCommon(a, b) {
 		return fmt.Errorf("%s and %s have no figure in common", before, after)
 	}
 	if html != "" {

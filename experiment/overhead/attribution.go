@@ -67,8 +67,7 @@ func (c *chain) take(name, what string, values []float64) {
 
 func (c *chain) add(name, what string, values []float64) {
 	f := results.Figure{Samples: values, Sessions: c.b.medians(values)}
-	s := f.Summary()
-	c.steps = append(c.steps, results.Step{Name: name, What: what, Cost: s.Median, Lo: s.Lo, Hi: s.Hi})
+	c.told(name, what, f.Summary())
 }
 
 // told gives a step what is told of figures, and not of rounds.

@@ -149,6 +149,14 @@ func CompareRuns(a, b *Run) (both []Across, onlyA, onlyB []string) {
 	return both, onlyA, onlyB
 }
 
+// InCommon reports whether two runs have a figure in common that [CompareRuns] compares.
+func InCommon(a, b *Run) bool {
+	return slices.ContainsFunc(b.Figures, func(f Figure) bool {
+		old := a.find(f.Key())
+		return !f.control() && old != nil && old.Unit == f.Unit
+	})
+}
+
 // control reports whether a figure is there for others alone: the loop that is
 // subtracted, and the second native measurement, which is the noise.
 func (f *Figure) control() bool { return f.Subject == "harness" || f.Way == "native-again" }

@@ -95,8 +95,9 @@ func (a *AllCalls) null(ctx context.Context, run *results.Run) error {
 	run.Noise.Pace, run.Noise.Shared = calls.Noise.Pace, calls.Noise.Shared
 	run.Machine.Container = calls.Machine.Container
 	run.Machine.Pinned = nullName + ": " + calls.Machine.Pinned
+	ofAll := machine.Notes(&calls.Machine) // those of the whole run come at its end
 	for _, n := range calls.Notes {
-		if !slices.Contains(machine.Notes(&calls.Machine), n) { // those of the whole run come at its end
+		if !slices.Contains(ofAll, n) {
 			run.Notes = append(run.Notes, nullName+": "+n)
 		}
 	}

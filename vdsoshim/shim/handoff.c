@@ -25,6 +25,7 @@
 #define MREMAP_MAYMOVE 1
 #define MREMAP_FIXED 2
 #define ENOENT 2
+#define EFAULT 14
 #define EEXIST 17
 #define AT_NULL 0
 #define AT_PHDR 3
@@ -90,7 +91,9 @@ static long map_user(u64 kernel, u64 size, long fd)
 
 static long move(u64 from, u64 size, u64 to)
 {
-	return gate(__NR_mremap, from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to, 0) - (long)to;
+	long at = gate(__NR_mremap, from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to, 0);
+
+	return at == (long)to ? 0 : at;
 }
 
 static long protect(u64 at, u64 size, long prot)
@@ -105,6 +108,7 @@ static u64 move_kernel(u64 kernel, u64 base)
 {
 	const u32 *size = shim_plan.moved;
 	u64 from, to = base + KERNEL_OFF, all = 0;
+	long err;
 	int i;
 
 	for (i = 0; i < MOVED; i++)
@@ -121,9 +125,10 @@ static u64 move_kernel(u64 kernel, u64 base)
 		to += all;
 		goto moved;
 	}
-	/* One mapping at a time, before Linux 6.17. */
+	/* One mapping at a time, before Linux 6.17. What is not there has been moved, by a call that
+	 * failed half way. */
 	for (i = 0; i < MOVED; from += size[i], to += size[i], i++)
-		if (size[i] && move(from, size[i], to))
+		if (size[i] && (err = move(from, size[i], to)) && err != -EFAULT)
 			goto back;
 moved:
 	to -= size[MOVED - 1];
@@ -302,7 +307,8 @@ void HIDDEN shim_handoff_main(struct handoff *h)
 
 	/* What fails behind this finds it where it is, see entry.S. */
 	/* The kernel's copy of the auxiliary vector must not be left to name where it was, and not
-	 * all kernels let it be changed (CONFIG_CHECKPOINT_RESTORE). */
+	 * all kernels let it be changed (CONFIG_CHECKPOINT_RESTORE). What they write is a size: nobody
+	 * reads the step from here on, unless there is another. */
 	if (!h->user_size && h->mm && !gate(__NR_prctl, PR_SET_MM, PR_SET_MM_MAP_SIZE, (long)&h->step, 0, 0, 0))
 		h->kernel = move_kernel(h->kernel, base);
 	link_up(link, h->kernel, base);
